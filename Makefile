@@ -1,0 +1,50 @@
+# `make serve` and `make test` need Python 3.11 or newer and make; tools/setup.sh sees to the rest.
+PYTHON ?= python3
+PORT ?= 8000
+# A release waits a week before we take it: most hijacked releases are found and pulled within days. For a security
+# fix that cannot wait: make lock COOLDOWN="0 days" ARGS="--upgrade-package NAME".
+COOLDOWN ?= 7 days
+ARGS ?=
+export PYTHON
+
+.PHONY: serve test lint types lock check clean setup setup-test
+.DEFAULT_GOAL := check
+
+# Serves sample data on http://127.0.0.1:$(PORT).
+serve: setup
+	@.venv/bin/bitting sample
+	@exec .venv/bin/bitting serve --port $(PORT)
+
+test: setup-test
+	@.venv/bin/pytest -n auto $(ARGS)
+
+# Each step runs whatever the others say. `uv pip check` is about the lock: what it names has to be what the project needs.
+lint: setup
+	@failed=0; \
+	.venv/bin/ruff check --quiet || failed=1; \
+	.venv/bin/ruff format --check --quiet || failed=1; \
+	.venv/bin/lint-imports --no-logo || failed=1; \
+	.venv/bin/uv pip check --quiet --python .venv/bin/python || failed=1; \
+	exit $$failed
+
+types: setup
+	@.venv/bin/mypy
+
+# Everything that CI runs.
+check:
+	@.ci/run
+
+# Keeps the pins there are and adds or drops what pyproject.toml changed; to move them: make lock ARGS=--upgrade
+lock: setup
+	@.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--exclude-newer "$(COOLDOWN)" --custom-compile-command "make lock" --quiet $(ARGS) --output-file requirements.lock
+
+setup:
+	@tools/setup.sh serve
+
+setup-test:
+	@tools/setup.sh test
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis build dist
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
