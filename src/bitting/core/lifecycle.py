@@ -1,0 +1,94 @@
+"""Is a proven key alive, and may it be used from here: steps 4 and 5 of DESIGN §5, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bitting.core.authority import Access, lower
+from bitting.core.decisions import ALLOWED, Code, Decision, Denied
+from bitting.core.network import Networks, is_loopback, parse_address
+from bitting.core.principal import KeyFacts, Kind, Principal, UserFacts, WorkspaceId
+from bitting.core.roles import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the store knows of a credential: its key and all that the key's rights hang on.
+
+    `secret_ends` is when this secret ends (rotation), if it does; `owner` is None for a workspace key,
+    and for a personal key whose user has left.
+    """
+
+    workspace: WorkspaceId
+    key: KeyFacts
+    secret_ends: int | None
+    owner: UserFacts | None
+    key_role: Role | None
+    owner_role: Role | None
+    plan_has_keys: bool
+    declared: dict[str, dict[str, bool]]
+
+
+def key_alive(identity: Identity, now: int) -> Decision:
+    """Whether a key may be used at all at `now` (microseconds UTC)."""
+    key = identity.key
+    if key.revoked_at is not None:
+        return Denied(Code.REVOKED_KEY, "This key has been revoked.")
+    if not key.enabled:
+        return Denied(Code.DISABLED_KEY, "This key is disabled.")
+    ends = [end for end in (key.expires_at, identity.secret_ends) if end is not None]
+    if ends and min(ends) <= now:
+        return Denied(Code.EXPIRED_KEY, "This key has expired, or was replaced by rotation.")
+    if key.owner is not None and (identity.owner is None or not identity.owner.enabled):
+        return Denied(Code.OWNER_DISABLED, "The user that this key belongs to is disabled or has left.")
+    if not identity.plan_has_keys:
+        return Denied(Code.PLAN_REQUIRED, "The workspace's plan doesn't include API keys.")
+    return ALLOWED
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How a request came: `address` is the client's (None: unknown), `secure` whether by HTTPS all the way."""
+
+    address: str | None
+    secure: bool
+    from_browser: bool
+
+
+def transport_allowed(transport: Transport, allowed: Networks) -> Decision:
+    """Whether a key may be sent this way, from this address."""
+    address = None if transport.address is None else parse_address(transport.address)
+    if not transport.secure and not (address is not None and is_loopback(address)):
+        return Denied(Code.INSECURE_TRANSPORT, "A key was sent over plain HTTP.")
+    if transport.from_browser:
+        return Denied(Code.BROWSER_NOT_ALLOWED, "A key was sent by a web page.")
+    return address_allowed(transport.address, allowed)
+
+
+def address_allowed(address: str | None, allowed: Networks) -> Decision:
+    """Whether an address is on an allow-list; an empty list allows any, an unknown address is on none."""
+    if not allowed:
+        return ALLOWED
+    parsed = None if address is None else parse_address(address)
+    if parsed is not None and allowed.contains(parsed):
+        return ALLOWED
+    return Denied(Code.IP_NOT_ALLOWED, "The calling address is not on this key's allow-list.")
+
+
+def principal_of(identity: Identity) -> Principal:
+    """The principal that a living key stands for: never more than its owner may do now."""
+    key, owner = identity.key, identity.owner
+    key_roles = () if identity.key_role is None else (identity.key_role,)
+    owner_roles = () if identity.owner_role is None or identity.owner_role in key_roles else (identity.owner_role,)
+    return Principal(
+        workspace=identity.workspace,
+        kind=Kind.KEY,
+        user_type=key.user_type if owner is None else lower(key.user_type, owner.user_type),
+        access=key.access,
+        scopes=key.scopes if key.access is Access.LIMITED else (),
+        roles=key_roles + owner_roles,
+        key_roles=key_roles,
+        user=owner,
+        key=key,
+        declared=identity.declared,
+    )

@@ -1,0 +1,30 @@
+"""What is wrong with an input: a list of (path, reason), never just the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing wrong with an input: where (dotted path, list positions as numbers) and why."""
+
+    path: str
+    reason: str
+
+
+class InvalidInput(ValueError):
+    """Input that breaks a rule; carries every flaw found, so that one answer names them all."""
+
+    def __init__(self, flaws: Iterable[Flaw]) -> None:
+        self.flaws = tuple(flaws)
+        super().__init__("; ".join(f"{flaw.path}: {flaw.reason}" for flaw in self.flaws))
+
+    @classmethod
+    def at(cls, path: str, reason: str) -> InvalidInput:
+        return cls([Flaw(path, reason)])
+
+    def under(self, prefix: str) -> InvalidInput:
+        """The same flaws, each path put below `prefix`."""
+        return InvalidInput(Flaw(f"{prefix}.{flaw.path}" if flaw.path else prefix, flaw.reason) for flaw in self.flaws)
