@@ -1,0 +1,1 @@
+"""Roles and conditions compiled to SQL for SQLite and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The database: tables, migrations and queries; SQLite and PostgreSQL behind one contract."""

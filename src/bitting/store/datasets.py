@@ -1,0 +1,129 @@
+"""Datasets, their states and properties in the database; ids are drawn once and never used again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Table
+
+from bitting.core.schema import Catalogue, Dataset, Property, PropertyType, State
+from bitting.store.tables import dataset_properties, dataset_states, datasets
+from bitting.store.tenant import TenantQueries
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """A dataset as it stands."""
+
+    dataset: Dataset
+    created_at: int
+    updated_at: int
+
+
+class DatasetQueries(TenantQueries):
+    """The datasets of one workspace."""
+
+    def all(self) -> list[DatasetRow]:
+        """Every dataset with its schema, by name."""
+        rows = list(self.connection.execute(self._select(datasets).order_by(datasets.c.name)))
+        states, properties = self._parts(dataset_states), self._parts(dataset_properties)
+        return [_row(row, states[row.id], properties[row.id]) for row in rows]
+
+    def catalogue(self) -> Catalogue:
+        return Catalogue.of(row.dataset for row in self.all())
+
+    def lock(self, dataset_id: int) -> None:
+        """Holds a dataset's schema for this transaction: schema changes and record writes take turns."""
+        self.connection.execute(
+            self._select(datasets, datasets.c.id).where(datasets.c.id == dataset_id).with_for_update()
+        )
+
+    def share(self, dataset_id: int) -> bool:
+        """Keeps a dataset's schema from changing during this transaction; False when it is gone."""
+        query = self._select(datasets, datasets.c.id).where(datasets.c.id == dataset_id).with_for_update(read=True)
+        return self.connection.execute(query).first() is not None
+
+    def insert(self, name: str, title: str, now: int) -> int:
+        """Adds a dataset without states and properties.
+
+        Returns:
+            Its id.
+        """
+        values = {"name": name, "title": title, "created_at": now, "updated_at": now}
+        return int(self.connection.execute(self._insert(datasets, values).returning(datasets.c.id)).scalar_one())
+
+    def update(self, dataset_id: int, name: str, title: str, now: int) -> None:
+        query = self._update(datasets).where(datasets.c.id == dataset_id)
+        self.connection.execute(query.values(name=name, title=title, updated_at=now))
+
+    def delete(self, dataset_id: int) -> None:
+        self.connection.execute(self._delete(datasets).where(datasets.c.id == dataset_id))
+
+    def put_states(self, dataset_id: int, states: Iterable[State]) -> None:
+        """Makes the states of a dataset these, in this order; an id of 0 marks a new one."""
+        rows = [{"id": state.id, "name": state.name, "title": state.title} for state in states]
+        self._put(dataset_states, dataset_id, rows)
+
+    def put_properties(self, dataset_id: int, properties: Iterable[Property]) -> None:
+        """Makes the properties of a dataset these, in this order; an id of 0 marks a new one."""
+        self._put(dataset_properties, dataset_id, [_property_values(prop) for prop in properties])
+
+    def _put(self, table: Table, dataset_id: int, rows: list[dict[str, Any]]) -> None:
+        kept = [row["id"] for row in rows if row["id"]]
+        ours = table.c.dataset_id == dataset_id
+        self.connection.execute(self._delete(table).where(ours, table.c.id.not_in(kept)))
+        for position, row in enumerate(rows):
+            values = {**row, "position": position}
+            ident = values.pop("id")
+            if ident:
+                self.connection.execute(self._update(table).where(ours, table.c.id == ident).values(values))
+            else:
+                self.connection.execute(self._insert(table, {**values, "dataset_id": dataset_id}))
+
+    def _parts(self, table: Table) -> defaultdict[int, list[Row[Any]]]:
+        parts: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+        for row in self.connection.execute(self._select(table).order_by(table.c.position)):
+            parts[row.dataset_id].append(row)
+        return parts
+
+
+def _row(row: Row[Any], states: list[Row[Any]], properties: list[Row[Any]]) -> DatasetRow:
+    dataset = Dataset(
+        id=row.id,
+        name=row.name,
+        title=row.title,
+        states=tuple(State(state.id, state.name, state.title) for state in states),
+        properties=tuple(_property(prop) for prop in properties),
+    )
+    return DatasetRow(dataset, row.created_at, row.updated_at)
+
+
+def _property(row: Row[Any]) -> Property:
+    return Property(
+        id=row.id,
+        name=row.name,
+        title=row.title,
+        type=PropertyType(row.type),
+        required=row.required,
+        plural=row.plural,
+        indexed=row.indexed,
+        options=tuple(row.options),
+        links_to=row.links_to,
+    )
+
+
+def _property_values(prop: Property) -> dict[str, Any]:
+    return {
+        "id": prop.id,
+        "name": prop.name,
+        "title": prop.title,
+        "type": prop.type,
+        "required": prop.required,
+        "plural": prop.plural,
+        "indexed": prop.indexed,
+        "options": list(prop.options),
+        "links_to": prop.links_to,
+    }

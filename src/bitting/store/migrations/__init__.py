@@ -1,0 +1,1 @@
+"""Schema migrations, applied by `bitting migrate` and on first start."""

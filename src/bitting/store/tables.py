@@ -1,0 +1,255 @@
+"""The tables. Only the store may import them; every tenant table has a `workspace_id`."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import JSON
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Text that is compared or sorted: by code point on both databases (SQLite's BINARY, PostgreSQL's "C").
+CodeText = Text().with_variant(Text(collation="C"), "postgresql")
+# A number drawn by the database and never used again.
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+# Instants are microseconds since 1970-01-01 UTC.
+Instant = BigInteger()
+# Kept as the text that was written, number by number (PostgreSQL: json, not jsonb, which rewrites numbers).
+Json = JSON(none_as_null=True)
+
+
+def _workspace_id() -> Column[str]:
+    return Column("workspace_id", CodeText, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False)
+
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", CodeText, primary_key=True),
+    Column("name", CodeText, nullable=False),
+    Column("key_prefix", CodeText, nullable=False),
+    Column("plan", CodeText, nullable=False),
+    Column("policies", Json, nullable=False),
+    Column("last_role_id", Integer, nullable=False, default=0),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", CodeText, primary_key=True),
+    _workspace_id(),
+    Column("email", CodeText, nullable=False),
+    Column("email_key", CodeText, nullable=False),  # case folded: one address, one user
+    Column("name", CodeText, nullable=False),
+    Column("user_type", CodeText, nullable=False),
+    Column("role_id", Integer),
+    Column("enabled", Boolean, nullable=False),
+    Column("rate_limits", Json, nullable=False),
+    Column("password_hash", CodeText),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("workspace_id", "email_key"),
+)
+
+roles = Table(
+    "roles",
+    metadata,
+    _workspace_id(),
+    Column("id", Integer, nullable=False),
+    Column("name", CodeText, nullable=False),
+    Column("grants", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    UniqueConstraint("workspace_id", "name"),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    _workspace_id(),
+    Column("name", CodeText, nullable=False),
+    Column("title", CodeText, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("workspace_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+dataset_states = Table(
+    "dataset_states",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    _workspace_id(),
+    Column("dataset_id", Serial, ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", CodeText, nullable=False),
+    Column("title", CodeText, nullable=False),
+    Column("position", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+dataset_properties = Table(
+    "dataset_properties",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    _workspace_id(),
+    Column("dataset_id", Serial, ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", CodeText, nullable=False),
+    Column("title", CodeText, nullable=False),
+    Column("type", CodeText, nullable=False),
+    Column("required", Boolean, nullable=False),
+    Column("plural", Boolean, nullable=False),
+    Column("indexed", Boolean, nullable=False),
+    Column("options", Json, nullable=False),
+    Column("links_to", Serial),  # a dataset id; no foreign key: a link outlives its target and then shows nothing
+    Column("position", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Properties stand in one JSON column, keyed `p<property id>`; an absent key is a missing value, null is never stored.
+records = Table(
+    "records",
+    metadata,
+    Column("id", CodeText, primary_key=True),
+    _workspace_id(),
+    Column("dataset_id", Serial, ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    Column("state_id", Serial, nullable=False),
+    Column("author", CodeText),
+    Column("data", Text().with_variant(JSONB(), "postgresql"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("archived_at", Instant),
+    Index("ix_records_newest", "workspace_id", "created_at", "id"),
+    Index("ix_records_dataset_newest", "dataset_id", "created_at", "id"),
+    Index("ix_records_state", "dataset_id", "state_id", "created_at", "id"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", CodeText, primary_key=True),
+    _workspace_id(),
+    Column("name", CodeText, nullable=False),
+    Column("start", CodeText, nullable=False),
+    Column("user_type", CodeText, nullable=False),
+    Column("role_id", Integer),
+    Column("access", CodeText, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("environment", CodeText),
+    Column("allowed_ips", Json, nullable=False),
+    Column("rate_limits", Json, nullable=False),
+    Column("quota", Json),
+    Column("owner_id", CodeText),  # no foreign key: a key outlives its owner, revoked, with its history
+    Column("lineage", Json, nullable=False),  # ids of the keys it descends from, nearest first
+    Column("metadata", Json, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("revoked_at", Instant),
+    Column("expires_at", Instant),
+    Column("created_by", CodeText, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+    Index("ix_keys_newest", "workspace_id", "created_at", "id"),
+    Index("ix_keys_owner", "workspace_id", "owner_id"),
+    Index("ix_keys_role", "workspace_id", "role_id"),
+)
+
+# A credential: what is kept of a secret. `expires_at` is set when a rotation ends it.
+key_secrets = Table(
+    "key_secrets",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("scheme", CodeText, nullable=False),
+    _workspace_id(),
+    Column("key_id", CodeText, ForeignKey("keys.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+)
+
+declared_resources = Table(
+    "declared_resources",
+    metadata,
+    _workspace_id(),
+    Column("name", CodeText, nullable=False),
+    Column("actions", Json, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "name"),
+)
+
+dashboards = Table(
+    "dashboards",
+    metadata,
+    Column("id", CodeText, primary_key=True),
+    _workspace_id(),
+    Column("name", CodeText, nullable=False),
+    Column("widgets", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_dashboards_newest", "workspace_id", "created_at", "id"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _workspace_id(),
+    Column("principal", CodeText, nullable=False),
+    Column("idempotency_key", CodeText, nullable=False),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("answer", Json, nullable=False),
+    Column("created_at", Instant, nullable=False, index=True),
+    PrimaryKeyConstraint("workspace_id", "principal", "idempotency_key"),
+)
+
+# No foreign key: the trail of a deleted workspace stays.
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("workspace_id", CodeText, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", CodeText, nullable=False),
+    Column("action", CodeText, nullable=False),
+    Column("target", CodeText, nullable=False),
+    Column("before", CodeText),  # canonical JSON text: its bytes are under the MAC
+    Column("after", CodeText),
+    Column("request_id", CodeText),
+    Column("mac", LargeBinary(32), nullable=False),
+    PrimaryKeyConstraint("workspace_id", "seq"),
+)
+
+audit_refusals = Table(
+    "audit_refusals",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    _workspace_id(),
+    Column("at", Instant, nullable=False),
+    Column("actor", CodeText, nullable=False),
+    Column("action", CodeText, nullable=False),
+    Column("code", CodeText, nullable=False),
+    Column("reason", CodeText, nullable=False),
+    Column("request_id", CodeText),
+    Index("ix_audit_refusals_newest", "workspace_id", "id"),
+    sqlite_autoincrement=True,
+)
