@@ -1,0 +1,1 @@
+"""What the routes of every room share: the route class, bodies, pages, ETags, answers."""

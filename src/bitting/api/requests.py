@@ -1,0 +1,42 @@
+"""What authentication and services are told of a request, read off ASGI."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from bitting.core.lifecycle import Transport
+from bitting.core.network import Networks, client_address, parse_address
+from bitting.verify.authentication import RequestFacts
+
+
+def request_facts(request: Request, proxies: Networks) -> RequestFacts:
+    """The facts of a request; forwarding headers count only from a trusted proxy."""
+    headers = request.headers
+    scope = request.scope
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    return RequestFacts(
+        api_keys=tuple(headers.getlist("x-api-key")),
+        authorizations=tuple(headers.getlist("authorization")),
+        path=raw_path.decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        transport=Transport(
+            address=_client(request, proxies),
+            secure=_secure(request, proxies),
+            from_browser="origin" in headers or "sec-fetch-site" in headers,
+        ),
+    )
+
+
+def _client(request: Request, proxies: Networks) -> str | None:
+    if request.client is None:
+        return None
+    return client_address(request.client.host, request.headers.getlist("x-forwarded-for"), proxies)
+
+
+def _secure(request: Request, proxies: Networks) -> bool:
+    """Whether the request came by HTTPS, as seen here or as a trusted proxy says."""
+    peer = None if request.client is None else parse_address(request.client.host)
+    if peer is not None and proxies.contains(peer):
+        said = [value.strip().lower() for value in request.headers.getlist("x-forwarded-proto")]
+        return said == ["https"]
+    return request.url.scheme == "https"

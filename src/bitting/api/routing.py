@@ -1,0 +1,160 @@
+"""The route class: every call is in the call table, authenticated and permitted before its body is read.
+
+A route whose method and path are not in CALLS can't be made, so no call is ever without a scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+
+from bitting.api.bodies import prepare_body
+from bitting.api.requests import request_facts
+from bitting.backend import Backend, Context
+from bitting.core.calls import CALLS_BY_NAME, Call
+from bitting.core.decisions import Denied
+from bitting.core.errors import BittingError, NotFound, Refused, enforce
+from bitting.core.jsontext import text_flaw
+from bitting.core.permission import may_call
+from bitting.core.principal import Principal
+from bitting.core.problems import Flaw, InvalidInput
+
+_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class CallRoute(APIRoute):
+    """A route of the call table."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        method = next(iter(self.methods or {"GET"}))
+        self.call: Call = CALLS_BY_NAME[f"{method} {path}"]
+
+    def get_route_handler(self) -> _Handler:
+        """Authenticates, permits, prepares the body; then the endpoint runs."""
+        endpoint = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            backend: Backend = request.app.state.backend
+            context = await run_in_threadpool(self._context, request, backend)
+            request.state.context = context
+            _check_path(request)
+            self._check_query(request)
+            try:
+                field = self.body_field
+                required = field is not None and field.field_info.is_required()
+                await prepare_body(request, expected=field is not None, required=required)
+                return await endpoint(request)
+            except BittingError as error:
+                await run_in_threadpool(backend.log_refusal, context, error)
+                raise
+
+        return handle
+
+    def _context(self, request: Request, backend: Backend) -> Context:
+        principal = authenticate(request, backend)
+        context = Context(
+            principal,
+            self.call,
+            request.state.request_id,
+            _single_header(request, "idempotency-key"),
+            request.headers.get("if-match"),
+        )
+        try:
+            enforce(may_call(principal, self.call))
+        except Refused as error:
+            backend.log_refusal(context, error)
+            raise
+        return context
+
+    def _check_query(self, request: Request) -> None:
+        names = [name for name, _ in request.query_params.multi_items()]
+        known = {param.alias for param in self._query_params()}
+        flaws = [Flaw(f"query.{name}", "unknown parameter") for name in sorted(set(names) - known)]
+        flaws += [Flaw(f"query.{name}", "given twice") for name in sorted(known) if names.count(name) > 1]
+        texts = request.query_params.multi_items()
+        flaws += [Flaw(f"query.{name}", flaw) for name, value in texts if name in known and (flaw := text_flaw(value))]
+        if flaws:
+            raise InvalidInput(flaws)
+
+    def _query_params(self) -> list[Any]:
+        found, open_dependants = [], [self.dependant]
+        while open_dependants:
+            dependant = open_dependants.pop()
+            found += dependant.query_params
+            open_dependants += dependant.dependencies
+        return found
+
+
+def authenticate(request: Request, backend: Backend) -> Principal:
+    """Who is asking.
+
+    Raises:
+        Refused: with the first refusal in the order of DESIGN §5.
+    """
+    result = backend.authenticator.authenticate(request_facts(request, request.app.state.proxies))
+    if isinstance(result, Denied):
+        raise Refused(result)
+    request.state.principal = result
+    return result
+
+
+def _check_path(request: Request) -> None:
+    """What no id or name can hold is nobody's.
+
+    Raises:
+        NotFound: for NUL characters and lone surrogates in the path.
+    """
+    if any(text_flaw(str(value)) for value in request.path_params.values()):
+        raise NotFound
+
+
+def _single_header(request: Request, name: str) -> str | None:
+    values = request.headers.getlist(name)
+    if not values:
+        return None
+    if len(values) > 1 or not 1 <= len(values[0]) <= 255 or not values[0].isascii():
+        raise InvalidInput.at(f"header.{name}", "once, 1 to 255 ASCII characters")
+    return values[0]
+
+
+def current_context(request: Request) -> Context:
+    """The request's context; CallRoute has made it."""
+    context: Context = request.state.context
+    return context
+
+
+def current_backend(request: Request) -> Backend:
+    """The application's backend."""
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+def _document_idempotency(
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=255, description="Makes the request safe to repeat for 24 hours"),
+    ] = None,
+) -> None:
+    """Only documents the header; CallRoute reads it."""
+
+
+def _document_if_match(
+    if_match: Annotated[str | None, Header(description="The ETag that you read: refused if it has changed")] = None,
+) -> None:
+    """Only documents the header; CallRoute reads it."""
+
+
+Asking = Annotated[Context, Depends(current_context)]
+Office = Annotated[Backend, Depends(current_backend)]
+IDEMPOTENT = Depends(_document_idempotency)
+CONDITIONAL = Depends(_document_if_match)
+
+
+def router(tag: str) -> APIRouter:
+    """A router of a room, whose routes are all in the call table."""
+    return APIRouter(prefix="/v1", tags=[tag], route_class=CallRoute)

@@ -1,0 +1,187 @@
+"""What every service stands on: reads and changes of one workspace, each one transaction.
+
+A change takes the workspace's turn, resolves the asking principal afresh (its authority may have gone
+since the request came in), and writes its audit line in the same transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bitting.core.calls import Call
+from bitting.core.decisions import Code, Denied
+from bitting.core.errors import BittingError, IdempotencyMismatch, NotFound, Refused, enforce
+from bitting.core.jsontext import canonical
+from bitting.core.lifecycle import Identity
+from bitting.core.permission import may_call
+from bitting.core.principal import Principal, WorkspaceId
+from bitting.core.reach import Reach
+from bitting.core.schema import Dataset
+from bitting.settings import Settings
+from bitting.store.audit import AuditEntry, Refusal
+from bitting.store.engine import Store
+from bitting.store.tenancy import Tenant
+from bitting.verify.authentication import Authenticator, Clock
+from bitting.verify.hashing import Hasher
+
+
+def system_clock() -> int:
+    """Now, in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request: who asks, by which call, and what its headers ask of the change."""
+
+    principal: Principal
+    call: Call | None = None
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    if_match: str | None = None
+
+
+class Reading(Tenant):
+    """A snapshot of one workspace, for one principal."""
+
+    def __init__(self, connection: Connection, principal: Principal, now: int) -> None:
+        super().__init__(connection, principal.workspace)
+        self.principal = principal
+        self.now = now
+
+    def reach(self, dataset: Dataset) -> Reach:
+        """What the principal's roles open in a dataset."""
+        return Reach.of(dataset, self.principal.roles, has_user=self.principal.user is not None)
+
+
+class Change(Reading):
+    """A change of one workspace, not yet committed."""
+
+    def __init__(self, connection: Connection, context: Context, principal: Principal, backend: Backend) -> None:
+        super().__init__(connection, principal, backend.clock())
+        self.context = context
+        self._backend = backend
+
+    def record(self, action: str, target: str, before: Any = None, after: Any = None) -> None:
+        """Writes the change's audit line; `before` and `after` never hold a secret."""
+        entry = AuditEntry(0, self.now, self.principal.actor, action, target, before, after, self.context.request_id)
+        self.audit.append(self._backend.audit_secret, entry)
+
+    def first_answer(self, operation: str, body: object) -> dict[str, Any] | None:
+        """What this request was answered the first time, if it is a replay by its Idempotency-Key.
+
+        Raises:
+            IdempotencyMismatch: when the key came with another request.
+        """
+        key = self.context.idempotency_key
+        if key is None:
+            return None
+        fingerprint = hashlib.sha256(canonical([operation, body])).digest()
+        first = self.idempotency.claim(self.principal.actor, key, fingerprint, self.now)
+        if first is None:
+            return None
+        if first.fingerprint != fingerprint:
+            raise IdempotencyMismatch
+        return first.answer
+
+    def keep_answer(self, answer: dict[str, Any]) -> None:
+        """Keeps the first answer for replays; it must not hold a secret."""
+        if self.context.idempotency_key is not None:
+            self.idempotency.answer(self.principal.actor, self.context.idempotency_key, answer)
+
+
+class Backend:
+    """The store and what goes with it.
+
+    Args:
+        store: the database.
+        audit_secret: signs the audit trail.
+        plans: plan -> whether it includes API keys.
+        hasher: how secrets are kept.
+        clock: now, in microseconds UTC.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        audit_secret: bytes,
+        plans: Mapping[str, bool],
+        hasher: Hasher | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.store = store
+        self.audit_secret = audit_secret
+        self.plans = plans
+        self.hasher = hasher or Hasher()
+        self.clock = clock
+        self.authenticator = Authenticator(store, self.hasher, plans, clock)
+        self.authenticator.flag_exposed = self._log_exposure
+
+    @classmethod
+    def open(cls, settings: Settings) -> Backend:
+        """The backend that the settings describe."""
+        return cls(
+            Store(settings.database_url.get_secret_value()),
+            audit_secret=settings.signing_secret(),
+            plans=settings.plans,
+            hasher=Hasher({name: pepper.get_secret_value().encode() for name, pepper in settings.peppers.items()}),
+        )
+
+    @contextmanager
+    def read(self, context: Context) -> Iterator[Reading]:
+        """A snapshot for reading."""
+        with self.store.read() as connection:
+            yield Reading(connection, context.principal, self.clock())
+
+    @contextmanager
+    def change(self, context: Context) -> Iterator[Change]:
+        """A change of administration: one at a time in a workspace.
+
+        Raises:
+            Refused: when the principal has lost, since it was authenticated, what the call needs.
+        """
+        with self.store.write() as connection:
+            if not Tenant(connection, context.principal.workspace).workspace.lock():
+                raise NotFound
+            yield Change(connection, context, self._fresh(connection, context), self)
+
+    @contextmanager
+    def change_records(self, context: Context) -> Iterator[Change]:
+        """A change of records: many at a time; schemas are held by `datasets.share`."""
+        with self.store.write() as connection:
+            yield Change(connection, context, self._fresh(connection, context), self)
+
+    def _fresh(self, connection: Connection, context: Context) -> Principal:
+        principal = self.authenticator.refresh(context.principal, connection)
+        if isinstance(principal, Denied):
+            raise Refused(principal)
+        if context.call is not None:
+            enforce(may_call(principal, context.call))
+        return principal
+
+    def log_refusal(self, context: Context, error: BittingError) -> None:
+        """Keeps a refused administrative call in the log of refusals."""
+        call = context.call
+        if error.code is not Code.INSUFFICIENT_PERMISSION or call is None or not call.administers:
+            return
+        actor = context.principal.actor
+        refusal = Refusal(0, self.clock(), actor, call.name, error.code, error.detail, context.request_id)
+        self._keep_refusal(context.principal.workspace, refusal)
+
+    def _log_exposure(self, identity: Identity, denied: Denied) -> None:
+        refusal = Refusal(0, self.clock(), identity.key.id, "key.exposed", denied.code, denied.reason, None)
+        self._keep_refusal(identity.workspace, refusal)
+
+    def _keep_refusal(self, workspace: WorkspaceId, refusal: Refusal) -> None:
+        with self.store.write() as connection:
+            tenant = Tenant(connection, workspace)
+            if tenant.workspace.exists():
+                tenant.audit.refuse(refusal)

@@ -1,0 +1,1 @@
+"""Dashboards: named, and to be filled with widgets."""

@@ -1,0 +1,1 @@
+"""Datasets: named sets of records, with their states and typed properties."""

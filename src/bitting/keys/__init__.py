@@ -1,0 +1,1 @@
+"""Keys: create, list, read, change, disable, enable, rotate, revoke, explain, verify."""

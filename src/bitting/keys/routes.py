@@ -1,0 +1,99 @@
+"""Keys over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Response
+
+from bitting.api.answers import answer, tagged
+from bitting.api.models import ListView
+from bitting.api.pages import PageRequest, page_request
+from bitting.api.routing import CONDITIONAL, IDEMPOTENT, Asking, Office, router
+from bitting.keys import service
+from bitting.keys.schemas import (
+    AccessView,
+    CurrentKeyView,
+    KeyChange,
+    KeyCreate,
+    KeyView,
+    NewKeyView,
+    Rotate,
+    VerdictView,
+    Verify,
+)
+from bitting.keys.verification import verify_key
+
+routes = router("keys")
+_AT_ONCE = Rotate()
+_Page = Annotated[PageRequest, Depends(page_request)]
+
+
+@routes.get("/keys/current", response_model=CurrentKeyView)
+def read_current_key(office: Office, asking: Asking, response: Response) -> dict[str, Any]:
+    """Read the key that asks."""
+    response.headers["Cache-Control"] = "no-store"
+    return service.current_key(office, asking)
+
+
+@routes.post("/keys/verify", response_model=VerdictView, response_model_exclude_unset=True)
+def verify(body: Verify, office: Office, asking: Asking, response: Response) -> dict[str, Any]:
+    """Verify a key that was sent to your own API; a refusal is a 200 with `valid: false`."""
+    response.headers["Cache-Control"] = "no-store"
+    return verify_key(office, asking, body)
+
+
+@routes.get("/keys", response_model=ListView[KeyView], response_model_exclude_unset=True)
+def list_keys(office: Office, asking: Asking, page: _Page) -> dict[str, Any]:
+    """List keys, newest first; without administration, your own personal keys."""
+    return service.list_keys(office, asking, page)
+
+
+@routes.post("/keys", status_code=201, response_model=NewKeyView, dependencies=[IDEMPOTENT])
+def create_key(body: KeyCreate, office: Office, asking: Asking, response: Response) -> dict[str, Any]:
+    """Create a key; the answer holds its secret, once."""
+    return answer(response, service.create_key(office, asking, body.model_dump(exclude_unset=True)), no_store=True)
+
+
+@routes.get("/keys/{key_id}", response_model=KeyView)
+def read_key(key_id: str, office: Office, asking: Asking, response: Response) -> dict[str, Any]:
+    """Read a key."""
+    return tagged(response, service.read_key(office, asking, key_id))
+
+
+@routes.patch("/keys/{key_id}", response_model=KeyView, dependencies=[CONDITIONAL])
+def change_key(key_id: str, body: KeyChange, office: Office, asking: Asking, response: Response) -> dict[str, Any]:
+    """Change a key; what is left out stays as it is."""
+    return tagged(response, service.change_key(office, asking, key_id, body.model_dump(exclude_unset=True)))
+
+
+@routes.delete("/keys/{key_id}", status_code=204, dependencies=[CONDITIONAL])
+def revoke_key(key_id: str, office: Office, asking: Asking) -> None:
+    """Revoke a key, for good; its history stays readable."""
+    service.revoke_key(office, asking, key_id)
+
+
+@routes.post("/keys/{key_id}/disable", response_model=KeyView)
+def disable_key(key_id: str, office: Office, asking: Asking) -> dict[str, Any]:
+    """Switch a key off; reversible."""
+    return service.disable_key(office, asking, key_id)
+
+
+@routes.post("/keys/{key_id}/enable", response_model=KeyView)
+def enable_key(key_id: str, office: Office, asking: Asking) -> dict[str, Any]:
+    """Switch a disabled key on."""
+    return service.enable_key(office, asking, key_id)
+
+
+@routes.post("/keys/{key_id}/rotate", response_model=NewKeyView, dependencies=[IDEMPOTENT])
+def rotate_key(
+    key_id: str, office: Office, asking: Asking, response: Response, body: Rotate = _AT_ONCE
+) -> dict[str, Any]:
+    """Give a key a new secret, shown once; the old one works on for the overlap."""
+    return answer(response, service.rotate_key(office, asking, key_id, body.overlapSeconds), no_store=True)
+
+
+@routes.get("/keys/{key_id}/access", response_model=AccessView)
+def explain_access(key_id: str, office: Office, asking: Asking) -> dict[str, Any]:
+    """Explain all that a key can reach: administration, scopes, every dataset, state and property."""
+    return service.explain_access(office, asking, key_id)

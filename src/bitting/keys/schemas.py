@@ -1,0 +1,159 @@
+"""Keys on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bitting.api.models import (
+    AccessName,
+    Body,
+    Name,
+    QuotaModel,
+    RateLimitModel,
+    RateLimits,
+    RoleId,
+    Time,
+    UserTypeName,
+    View,
+)
+
+Scopes = Annotated[
+    list[str], Field(max_length=200, description="For access `limited`: `resource:action` or `resource:*`")
+]
+AllowedIps = Annotated[list[str], Field(max_length=100, description="Addresses and CIDR networks; empty: any address")]
+Metadata = Annotated[dict[str, Any], Field(description="Anything of yours, up to 4 KB of JSON")]
+
+
+class KeyCreate(Body):
+    """A key to create."""
+
+    name: Name
+    userType: UserTypeName = "user"
+    role: RoleId | None = Field(None, description="Null: unrestricted data access")
+    access: AccessName = "full"
+    scopes: Scopes = []
+    environment: str | None = Field(None, max_length=16, description="Part of the key (`bit_test_…`); never changes")
+    allowedIps: AllowedIps = []
+    owner: str | None = Field(None, max_length=40, description="A user's id makes it a personal key; never changes")
+    expiresAt: Time | None = None
+    rateLimits: RateLimits = []
+    quota: QuotaModel | None = None
+    metadata: Metadata = {}
+
+
+class KeyChange(Body):
+    """What of a key to change (RFC 7396): what is left out stays."""
+
+    name: Name = ""
+    userType: UserTypeName = "user"
+    role: RoleId | None = None
+    access: AccessName = "full"
+    scopes: Scopes = []
+    allowedIps: AllowedIps = []
+    expiresAt: Time | None = None
+    rateLimits: RateLimits = []
+    quota: QuotaModel | None = None
+    metadata: Metadata = {}
+
+
+class Rotate(Body):
+    """How to rotate."""
+
+    overlapSeconds: int = Field(0, ge=0, le=2_592_000, description="How long the old secret works on; at most 30 days")
+
+
+class KeyView(View):
+    """A key; its secret is never here."""
+
+    id: str
+    name: str
+    start: str = Field(description="How the secret begins, to recognise it by")
+    status: Literal["active", "disabled", "expired", "revoked"]
+    userType: UserTypeName
+    role: int | None
+    access: AccessName
+    scopes: list[str]
+    environment: str | None
+    allowedIps: list[str]
+    owner: str | None
+    expiresAt: str | None
+    rateLimits: list[RateLimitModel]
+    quota: QuotaModel | None
+    metadata: dict[str, Any]
+    createdBy: str
+    createdAt: str
+    updatedAt: str
+    lastUsedAt: str | None
+
+
+class NewKeyView(KeyView):
+    """A key with its secret: shown this once."""
+
+    key: str | None = Field(description="The secret, shown this once; null in the replay of an earlier request")
+
+
+class CurrentKeyView(KeyView):
+    """The key that asks, and what it holds now."""
+
+    effectiveUserType: UserTypeName = Field(description="The lower of the key's and, for a personal key, its owner's")
+    workspace: str
+
+
+class AccessState(View):
+    """What is open in one state; `only`: `assigned` for records assigned to the key's owner."""
+
+    state: str
+    only: Literal["assigned"] | None
+    view: list[str]
+    edit: list[str]
+    record: list[str]
+    to: list[str]
+
+
+class AccessDataset(View):
+    """What is open in one dataset."""
+
+    dataset: str
+    states: list[AccessState]
+
+
+class AccessView(View):
+    """All that a key can reach."""
+
+    keyId: str
+    status: Literal["active", "disabled", "expired", "revoked"]
+    userType: UserTypeName
+    administration: list[str]
+    scopes: list[str] = Field(description="Every scope that it holds, written out")
+    unrestricted: bool = Field(description="Whether no role bounds its data access")
+    datasets: list[AccessDataset]
+    words: list[str]
+    partial: bool = Field(description="Whether your own role hides a part of this from you")
+
+
+class Verify(Body):
+    """A key that was sent to your own API, and what was asked with it."""
+
+    key: str = Field(max_length=100_000)
+    scopes: Annotated[list[str], Field(max_length=50, description="All of them are required")] = []
+    environment: str | None = Field(None, max_length=16, description="Must equal the key's; none: any passes")
+    ip: str | None = Field(None, max_length=100, description="Who called you; needed for keys with `allowedIps`")
+    cost: int = Field(1, ge=0, le=1_000_000, description="What the call spends from the key's limits")
+
+
+class VerdictView(View):
+    """Whether the key is valid for that; with `invalid_key` nothing but code and reason."""
+
+    valid: bool
+    code: str
+    reason: str
+    keyId: str | None = None
+    userId: str | None = None
+    userType: UserTypeName | None = None
+    role: int | None = None
+    access: AccessName | None = None
+    scopes: list[str] | None = None
+    environment: str | None = None
+    metadata: dict[str, Any] | None = None

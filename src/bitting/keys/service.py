@@ -1,0 +1,294 @@
+"""What may be done with keys, and doing it; no rule of authority is here, all are in core/delegation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bitting.api.answers import Outcome
+from bitting.api.etags import check_if_match
+from bitting.api.pages import PageRequest, page_view
+from bitting.backend import Backend, Change, Context, Reading
+from bitting.core.decisions import ALLOWED, Code, Decision, Denied, insufficient
+from bitting.core.delegation import MANAGED_FIELDS, changed_fields, may_change_key, may_create_key, may_manage_key
+from bitting.core.errors import Conflict, NotFound, enforce
+from bitting.core.explain import administration, explain_data, explain_scopes, in_words
+from bitting.core.ids import new_id
+from bitting.core.lifecycle import Identity, principal_of
+from bitting.core.policies import check_policies
+from bitting.core.principal import KeyFacts, Principal, UserFacts
+from bitting.core.problems import InvalidInput
+from bitting.core.roles import Role
+from bitting.core.tokens import Secret, mint, start_of
+from bitting.keys.drafts import merge, new_facts
+from bitting.keys.views import key_status, key_view
+from bitting.store.keys import KeyRow
+
+_CURSOR = "keys"
+_START_SHOWN = 5  # an underscore and four random characters
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def list_keys(backend: Backend, context: Context, page: PageRequest) -> dict[str, Any]:
+    """The keys of the workspace; for those who don't administer it, their own."""
+    with backend.read(context) as reading:
+        principal = reading.principal
+        owner = None if principal.is_administrator else principal.user_id
+        found = reading.keys.page(page.limit, page.after(_CURSOR, int, str), owner=owner, count=page.count)
+        return page_view(found, _CURSOR, lambda row: key_view(row, reading.now))
+
+
+def read_key(backend: Backend, context: Context, key_id: str) -> dict[str, Any]:
+    """One key."""
+    with backend.read(context) as reading:
+        return key_view(_find(reading, key_id), reading.now)
+
+
+def current_key(backend: Backend, context: Context) -> dict[str, Any]:
+    """The key that asks."""
+    principal = context.principal
+    if principal.key is None:
+        raise NotFound
+    with backend.read(context) as reading:
+        row = reading.keys.get(principal.key.id)
+        if row is None:
+            raise NotFound
+        effective = {"effectiveUserType": principal.user_type.value, "workspace": principal.workspace}
+        return {**key_view(row, reading.now), **effective}
+
+
+def explain_access(backend: Backend, context: Context, key_id: str) -> dict[str, Any]:
+    """All that a key can reach; what the viewer's own role hides is left out, and `partial` says so."""
+    with backend.read(context) as reading:
+        row = _find(reading, key_id)
+        subject = _subject(reading, row.facts)
+        roles = (*subject.roles, *reading.principal.roles)
+        alive = key_status(row.facts, reading.now) == "active"
+        gone = row.facts.owner is not None and (subject.user is None or not subject.user.enabled)
+        works = alive and not gone
+        data = explain_data(reading.datasets.catalogue(), roles, has_user=subject.user is not None) if works else []
+        return {
+            "keyId": row.facts.id,
+            "status": key_status(row.facts, reading.now),
+            "userType": subject.user_type.value,
+            "administration": administration(subject) if works else [],
+            "scopes": explain_scopes(subject) if works else [],
+            "unrestricted": works and not roles,
+            "datasets": data,
+            "words": in_words(data, unrestricted=works and not roles),
+            "partial": reading.principal.bound,
+        }
+
+
+def _subject(reading: Reading, key: KeyFacts) -> Principal:
+    owner = _owner(reading, key)
+    return principal_of(
+        Identity(
+            workspace=reading.workspace_id,
+            key=key,
+            secret_ends=None,
+            owner=owner,
+            key_role=_role(reading, key.role),
+            owner_role=None if owner is None else _role(reading, owner.role),
+            plan_has_keys=True,
+            declared=reading.workspace.declared(),
+        )
+    )
+
+
+# --- changing ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Minted:
+    secret: Secret
+    row: KeyRow
+
+
+def create_key(backend: Backend, context: Context, given: dict[str, Any]) -> Outcome:
+    """Creates a key; the answer holds its secret, this once."""
+    with backend.change(context) as change:
+        key = merge(new_facts(new_id("key"), change.now), given, change.workspace.declared(), change.now)
+        key = replace(key, lineage=_lineage(change.principal))
+        enforce(_plan_allows(backend, change))
+        enforce(_creation(change, key))
+        first = change.first_answer("POST /v1/keys", given)
+        if first is not None:
+            return Outcome({**first, "key": None}, replayed=True)
+        workspace = change.workspace.get()
+        enforce(check_policies(workspace.policies, None, key))
+        minted = _mint(backend, change, key, workspace.key_prefix)
+        view = key_view(minted.row, change.now)
+        change.record("key.create", key.id, None, view)
+        change.keep_answer(view)
+        return Outcome({**view, "key": minted.secret.reveal()})
+
+
+def change_key(backend: Backend, context: Context, key_id: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Changes what is given of a key."""
+    with backend.change(context) as change:
+        row = _find(change, key_id)
+        before_view = key_view(row, change.now)
+        after = merge(row.facts, given, change.workspace.declared(), change.now)
+        enforce(_may_change(change, row.facts, after))
+        _not_revoked(row.facts)
+        check_if_match(context.if_match, before_view)
+        enforce(check_policies(change.workspace.get().policies, row.facts, after))
+        if not changed_fields(row.facts, after):
+            return before_view
+        change.keys.update(after, change.now)
+        return _recorded(change, "key.change", key_id, before_view)
+
+
+def disable_key(backend: Backend, context: Context, key_id: str) -> dict[str, Any]:
+    """Switches a key off; needs only the right to manage it."""
+    with backend.change(context) as change:
+        row = _find(change, key_id)
+        enforce(may_manage_key(change.principal, row.facts, _owner(change, row.facts)))
+        _not_revoked(row.facts)
+        return _switched(change, row, enabled=False)
+
+
+def enable_key(backend: Backend, context: Context, key_id: str) -> dict[str, Any]:
+    """Switches a disabled key on; needs that the caller could create it."""
+    with backend.change(context) as change:
+        row = _find(change, key_id)
+        enforce(_may_change(change, row.facts, row.facts))
+        _not_revoked(row.facts)
+        return _switched(change, row, enabled=True)
+
+
+def revoke_key(backend: Backend, context: Context, key_id: str) -> None:
+    """Ends a key for good; again is no error."""
+    with backend.change(context) as change:
+        row = _find(change, key_id)
+        enforce(may_manage_key(change.principal, row.facts, _owner(change, row.facts)))
+        if row.facts.revoked_at is not None:
+            return
+        check_if_match(context.if_match, key_view(row, change.now))
+        revoke_row(change, row)
+
+
+def revoke_row(change: Change, row: KeyRow) -> None:
+    """Revokes a key within a change that has been authorised."""
+    change.keys.update(replace(row.facts, revoked_at=change.now), change.now)
+    _recorded(change, "key.revoke", row.facts.id, key_view(row, change.now))
+
+
+def rotate_key(backend: Backend, context: Context, key_id: str, overlap_seconds: int) -> Outcome:
+    """Gives a key a new secret; the old one ends after the overlap, or at its own end if that is sooner."""
+    with backend.change(context) as change:
+        row = _find(change, key_id)
+        enforce(_plan_allows(backend, change))
+        enforce(_may_change(change, row.facts, row.facts))
+        first = change.first_answer(f"POST /v1/keys/{key_id}/rotate", {"overlapSeconds": overlap_seconds})
+        if first is not None:
+            return Outcome({**first, "key": None}, replayed=True)
+        _not_revoked(row.facts)
+        if key_status(row.facts, change.now) == "expired":
+            raise Conflict("The key has expired: give it a later 'expiresAt' first.")
+        secret = Secret(mint(_prefix_of(row), row.facts.environment))
+        change.keys.end_secrets(key_id, change.now + overlap_seconds * 1_000_000)
+        change.keys.add_secret(key_id, *backend.hasher.for_new(secret.reveal()), change.now)
+        change.keys.update(row.facts, change.now, start_of(secret.reveal()))
+        view = _recorded(change, "key.rotate", key_id, key_view(row, change.now))
+        change.keep_answer(view)
+        return Outcome({**view, "key": secret.reveal()})
+
+
+def _mint(backend: Backend, change: Change, key: KeyFacts, prefix: str) -> _Minted:
+    secret = Secret(mint(prefix, key.environment))
+    row = change.keys.insert(key, start_of(secret.reveal()), change.principal.actor)
+    change.keys.add_secret(key.id, *backend.hasher.for_new(secret.reveal()), change.now)
+    return _Minted(secret, row)
+
+
+def _prefix_of(row: KeyRow) -> str:
+    """The prefix that a key was made with: rotation keeps it, whatever the workspace's is now."""
+    head = row.start[:-_START_SHOWN]
+    return head if row.facts.environment is None else head.removesuffix(f"_{row.facts.environment}")
+
+
+def _switched(change: Change, row: KeyRow, *, enabled: bool) -> dict[str, Any]:
+    before = key_view(row, change.now)
+    if row.facts.enabled == enabled:
+        return before
+    change.keys.update(replace(row.facts, enabled=enabled), change.now)
+    return _recorded(change, "key.enable" if enabled else "key.disable", row.facts.id, before)
+
+
+def _recorded(change: Change, action: str, key_id: str, before: dict[str, Any]) -> dict[str, Any]:
+    row = change.keys.get(key_id)
+    if row is None:
+        raise NotFound
+    view = key_view(row, change.now)
+    change.record(action, key_id, before, view)
+    return view
+
+
+# --- the facts that decisions need ---------------------------------------------------------------
+
+
+def _find(reading: Reading, key_id: str) -> KeyRow:
+    """A key that the principal may read: administrators all, everybody their own."""
+    row = reading.keys.get(key_id)
+    principal = reading.principal
+    if row is None or not (
+        principal.is_administrator or (row.facts.owner is not None and row.facts.owner == principal.user_id)
+    ):
+        raise NotFound
+    return row
+
+
+def _creation(change: Change, key: KeyFacts) -> Decision:
+    principal = change.principal
+    role = _role(change, key.role)
+    if key.role is not None and role is None:
+        raise InvalidInput.at("role", "no such role")
+    if key.owner is not None and principal.is_operator and _owner(change, key) is None:
+        raise InvalidInput.at("owner", "no such user")
+    managed = changed_fields(new_facts(key.id, change.now), key) & MANAGED_FIELDS
+    if managed and not principal.is_administrator:
+        return insufficient("Rate limits, quota and metadata are set by administrators and owners.")
+    return may_create_key(principal, key, role)
+
+
+def _may_change(change: Change, before: KeyFacts, after: KeyFacts) -> Decision:
+    role_after = _role(change, after.role)
+    if after.role is not None and role_after is None:
+        raise InvalidInput.at("role", "no such role")
+    return may_change_key(
+        change.principal,
+        before,
+        after,
+        owner=_owner(change, before),
+        role_before=_role(change, before.role),
+        role_after=role_after,
+    )
+
+
+def _plan_allows(backend: Backend, change: Change) -> Decision:
+    if backend.plans.get(change.workspace.get().plan, False):
+        return ALLOWED
+    return Denied(Code.PLAN_REQUIRED, "The workspace's plan doesn't include API keys.")
+
+
+def _not_revoked(key: KeyFacts) -> None:
+    if key.revoked_at is not None:
+        raise Conflict("The key has been revoked, for good.")
+
+
+def _owner(reading: Reading, key: KeyFacts) -> UserFacts | None:
+    found = None if key.owner is None else reading.users.get(key.owner)
+    return None if found is None else found.facts
+
+
+def _role(reading: Reading, role_id: int | None) -> Role | None:
+    found = None if role_id is None else reading.roles.get(role_id)
+    return None if found is None else found.role
+
+
+def _lineage(principal: Principal) -> tuple[str, ...]:
+    return () if principal.key is None else (principal.key.id, *principal.key.lineage)

@@ -1,0 +1,1 @@
+"""Records: what a key reaches of the data itself."""

@@ -1,0 +1,1 @@
+"""Roles: which data a key or user reaches, grant by grant."""

@@ -1,0 +1,112 @@
+"""The application, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
+
+import bitting.audit.routes
+import bitting.dashboards.routes
+import bitting.datasets.routes
+import bitting.keys.routes
+import bitting.records.routes
+import bitting.resources.routes
+import bitting.roles.routes
+import bitting.users.routes
+import bitting.workspaces.routes
+from bitting.backend import Backend
+from bitting.core.decisions import Code
+from bitting.core.errors import Unavailable
+from bitting.server.docs_page import docs_routes
+from bitting.server.errors import install_error_handlers, problem
+from bitting.server.guard import Guard
+from bitting.server.logs import configure_logs
+from bitting.server.openapi import make_openapi
+from bitting.settings import Settings
+from bitting.store.migrate import current_revision, migrate, newest_revision
+
+_ROOMS = (
+    bitting.keys.routes,
+    bitting.roles.routes,
+    bitting.datasets.routes,
+    bitting.records.routes,
+    bitting.dashboards.routes,
+    bitting.users.routes,
+    bitting.workspaces.routes,
+    bitting.resources.routes,
+    bitting.audit.routes,
+)
+
+
+def create_app(settings: Settings | None = None, backend: Backend | None = None) -> ASGIApp:
+    """The ASGI application.
+
+    Args:
+        settings: how to run; by default from the environment and `bitting.toml`.
+        backend: what to stand on; by default what the settings describe, migrated when it starts.
+    """
+    chosen = settings or Settings()
+    configure_logs(chosen.log_level)
+    app = FastAPI(
+        title="Bitting",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(owned=backend is None),
+    )
+    app.state.backend = backend or Backend.open(chosen)
+    app.state.proxies = chosen.proxies
+    app.state.max_body_bytes = chosen.max_body_bytes
+    for room in _ROOMS:
+        # As they are: `include_router` would wrap them, and the document is drawn from the routes themselves.
+        app.router.routes.extend(room.routes.routes)
+    app.state.call_routes = [route for room in _ROOMS for route in room.routes.routes]
+    install_error_handlers(app)
+    _add_public_pages(app)
+    return Guard(app)
+
+
+def _lifespan(*, owned: bool) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        backend: Backend = app.state.backend
+        if owned:
+            await run_in_threadpool(migrate, backend.store)
+        yield
+        if owned:
+            backend.store.close()
+
+    return lifespan
+
+
+def _add_public_pages(app: FastAPI) -> None:
+    """What needs no key: the OpenAPI document, the readable docs, and health for operators."""
+
+    @app.get("/v1/openapi.json", include_in_schema=False)
+    def openapi() -> JSONResponse:
+        return JSONResponse(make_openapi(app))
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthy() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    def ready(request: Request) -> Response:
+        backend: Backend = app.state.backend
+        try:
+            behind = current_revision(backend.store) != newest_revision()
+        except Unavailable as error:
+            return problem(Code.UNAVAILABLE, error.detail, request.state.request_id)
+        if behind:
+            return problem(Code.UNAVAILABLE, "The database's schema is not this version's.", request.state.request_id)
+        return JSONResponse({"status": "ready"})
+
+    for path, page in docs_routes(lambda: make_openapi(app)):
+        app.add_api_route(path, page, include_in_schema=False)

@@ -1,0 +1,129 @@
+"""Errors to HTTP, in one place: RFC 9457 problem documents with a code, a hint and the request id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from bitting.core.decisions import CODES, Code
+from bitting.core.errors import BittingError
+from bitting.core.problems import Flaw, InvalidInput
+from bitting.verify.authentication import EXPOSING
+
+_log = structlog.get_logger("bitting.http")
+
+# RFC 6750 §3: how to authenticate, on every 401.
+_CHALLENGE = 'Bearer realm="bitting", ApiKey realm="bitting", header="X-Api-Key"'
+INTERNAL_DETAIL = "Something went wrong here."
+_BY_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.PAYLOAD_TOO_LARGE}
+
+
+def problem(
+    code: Code,
+    detail: str,
+    request_id: str,
+    *,
+    flaws: Iterable[Flaw] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document.
+
+    Args:
+        code: the stable code; it decides status, title and hint.
+        detail: what is wrong with this request, in words for the caller.
+        request_id: to name in reports.
+        flaws: what is wrong with the input, path by path.
+        headers: headers to add.
+    """
+    rule = CODES[code]
+    body: dict[str, Any] = {
+        "type": f"/docs/errors#{code}",
+        "title": rule.title,
+        "status": rule.status,
+        "detail": detail,
+        "code": code.value,
+        "hint": rule.hint,
+        "requestId": request_id,
+    }
+    errors = [{"path": flaw.path, "reason": flaw.reason} for flaw in flaws]
+    if errors:
+        body["errors"] = errors
+    sent = {"Cache-Control": "no-store", **(headers or {})}
+    if rule.status == 401:
+        sent["WWW-Authenticate"] = _CHALLENGE
+    return JSONResponse(body, rule.status, sent, media_type="application/problem+json")
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Maps every error that a route can raise."""
+    app.add_exception_handler(BittingError, _bitting_error)
+    app.add_exception_handler(InvalidInput, _invalid_input)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _bitting_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BittingError)  # noqa: S101 - registered for this type
+    if error.code in EXPOSING:
+        _log.warning("key_exposed", code=error.code.value, request_id=request.state.request_id)
+    return problem(error.code, error.detail, request.state.request_id)
+
+
+def _invalid_input(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidInput)  # noqa: S101 - registered for this type
+    return problem(Code.INVALID_REQUEST, _summary(error.flaws), request.state.request_id, flaws=error.flaws)
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
+    flaws = [Flaw(_path(item["loc"]), _reason(item)) for item in error.errors()]
+    return problem(Code.INVALID_REQUEST, _summary(flaws), request.state.request_id, flaws=flaws)
+
+
+def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
+    code = _BY_STATUS.get(error.status_code, Code.INVALID_REQUEST)
+    return problem(code, "There is nothing at this address." if code is Code.NOT_FOUND else CODES[code].title,
+                   request.state.request_id, headers=error.headers)  # fmt: skip
+
+
+def _unexpected(request: Request, _error: Exception) -> Response:
+    """What nobody foresaw; the framework sends this and raises the error again, which the guard then logs."""
+    return problem(Code.INTERNAL, INTERNAL_DETAIL, request.state.request_id)
+
+
+def _summary(flaws: Iterable[Flaw]) -> str:
+    count = len(tuple(flaws))
+    return "One thing is wrong with the request." if count == 1 else f"{count} things are wrong with the request."
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    """`body` is left out: paths in a body stand as they are in it."""
+    parts = loc[1:] if loc and loc[0] == "body" else loc
+    return ".".join(str(part) for part in parts)[:200]
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    """The reason in a sentence of ours where pydantic's speaks of Python; its input is never repeated."""
+    return _REASONS.get(str(item["type"]), str(item["msg"]))
+
+
+_REASONS = {
+    "missing": "required",
+    "extra_forbidden": "unknown field",
+    "string_type": "a text is expected",
+    "int_type": "a whole number is expected",
+    "float_type": "a number is expected",
+    "bool_type": "true or false is expected",
+    "list_type": "a list is expected",
+    "dict_type": "an object is expected",
+    "model_type": "an object is expected",
+    "model_attributes_type": "an object is expected",
+}

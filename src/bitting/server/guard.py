@@ -1,0 +1,87 @@
+"""The outermost layer: request ids, the `/records` alias, and a 500 that tells nothing but its id.
+
+It logs one line for each request: method, the route's pattern (never the URL as sent, which may hold
+a key), status, code and duration.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bitting.core.decisions import Code
+from bitting.core.ids import new_id
+from bitting.server.errors import INTERNAL_DETAIL, problem
+
+_log = structlog.get_logger("bitting.http")
+_ALIASES = {"/records": "/v1/records"}
+
+
+class Guard:
+    """Wraps the application.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = new_id("req")
+        scope.setdefault("state", {})["request_id"] = request_id
+        scope["path"] = _ALIASES.get(scope["path"], scope["path"])
+        started = time.perf_counter()
+        status = 500
+        answered = False
+
+        async def tagged(message: Message) -> None:
+            nonlocal answered, status
+            if message["type"] == "http.response.start":
+                answered, status = True, message["status"]
+                message["headers"] = [*message["headers"], *_added(message, scope["path"], request_id)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, tagged)
+        except Exception as error:
+            _log.error("internal_error", request_id=request_id, error=type(error).__name__, where=_where(error))
+            if not answered:
+                await problem(Code.INTERNAL, INTERNAL_DETAIL, request_id)(scope, receive, tagged)
+        finally:
+            _log.info(
+                "request",
+                request_id=request_id,
+                method=scope["method"],
+                route=_route(scope),
+                status=status,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+            )
+
+
+def _added(message: Message, path: str, request_id: str) -> list[tuple[bytes, bytes]]:
+    """The request id; and no cache between keeps what one key may see for another (RFC 9111 §5.2.2)."""
+    added = [(b"x-request-id", request_id.encode())]
+    if path.startswith("/v1/") and not any(name == b"cache-control" for name, _ in message["headers"]):
+        added.append((b"cache-control", b"private, no-cache"))
+    return added
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "-"))
+
+
+def _where(error: BaseException) -> list[str]:
+    """File and line of each frame; neither values nor messages, which may quote a secret."""
+    frames: list[str] = []
+    trace: Any = error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return frames[-8:]

@@ -1,0 +1,130 @@
+"""Settings: environment variables `BITTING_*`, and `bitting.toml` in the working folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from bitting.core.network import Networks, parse_networks
+from bitting.core.plans import DEFAULT_PLANS
+from bitting.core.problems import InvalidInput
+
+SETTINGS_FILE = "bitting.toml"
+MIN_SECRET = 32
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set; each field's description is its documentation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BITTING_",
+        env_nested_delimiter="__",
+        toml_file=SETTINGS_FILE,
+        extra="forbid",
+        hide_input_in_errors=True,  # what is refused may be a secret
+    )
+
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///bitting.db"),
+        description="Where Bitting keeps its data: `sqlite:///path` or `postgresql://user:password@host/name`.",
+    )
+    secret: SecretStr | None = Field(
+        None,
+        min_length=MIN_SECRET,
+        description="Signs the audit trail; at least 32 characters, the same for every process. Without it, "
+        "`secret_file` is used.",
+    )
+    secret_file: Path = Field(
+        Path("bitting.secret"), description="Holds the secret when `secret` is not set; made on first use, mode 0600."
+    )
+    peppers: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="Name to pepper (at least 32 characters) for the stored digests of keys. The first is used for new "
+        "secrets, all of them for finding old ones.",
+    )
+    plans: dict[str, bool] = Field(
+        default_factory=lambda: dict(DEFAULT_PLANS), description="Plan to whether it includes API keys."
+    )
+    host: str = Field("127.0.0.1", description="Address that `bitting serve` listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that `bitting serve` listens on.")
+    workers: int = Field(1, ge=1, le=256, description="Processes that `bitting serve` starts.")
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed "
+        "(in the environment: separated by commas).",
+    )
+    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body, in bytes.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        parse_networks(value, "trusted_proxies")
+        return value
+
+    @field_validator("peppers")
+    @classmethod
+    def _long_enough(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        if any(len(pepper.get_secret_value()) < 32 for pepper in value.values()):
+            raise ValueError("a pepper has at least 32 characters")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the framework names it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the framework names it
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def proxies(self) -> Networks:
+        """The trusted proxies, ready to match."""
+        return parse_networks(self.trusted_proxies, "trusted_proxies")
+
+    def signing_secret(self) -> bytes:
+        """The secret that signs the audit trail; made and kept in `secret_file` when there is none yet."""
+        if self.secret is not None:
+            return self.secret.get_secret_value().encode()
+        if not self.secret_file.exists():
+            self._make_secret()
+        secret = self.secret_file.read_bytes().strip()
+        if len(secret) < MIN_SECRET:
+            raise InvalidInput.at("secret_file", f"{self.secret_file} must hold at least {MIN_SECRET} characters")
+        return secret
+
+    def _make_secret(self) -> None:
+        self.secret_file.parent.mkdir(parents=True, exist_ok=True)
+        # A name that nobody else has: processes of two containers may have the same id.
+        descriptor, name = tempfile.mkstemp(prefix=f"{self.secret_file.name}.", dir=self.secret_file.parent)
+        draft = Path(name)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(os.urandom(32).hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, self.secret_file)  # whoever links first wins; two starting processes agree
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()

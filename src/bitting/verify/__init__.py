@@ -1,0 +1,1 @@
+"""From a credential to a decision: who is asking, and is a key valid."""

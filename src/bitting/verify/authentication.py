@@ -1,0 +1,123 @@
+"""Who is asking: the decision order of DESIGN §5 from step 1 to step 5, first refusal wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bitting.core.credentials import find_credential
+from bitting.core.decisions import Code, Denied, insufficient
+from bitting.core.lifecycle import Identity, Transport, address_allowed, key_alive, principal_of, transport_allowed
+from bitting.core.permission import may_use_scope
+from bitting.core.principal import Principal, WorkspaceId
+from bitting.core.tokens import Secret, well_formed
+from bitting.store.engine import Store
+from bitting.store.identities import find_by_digest, find_by_key
+from bitting.verify.hashing import Hasher
+
+Clock = Callable[[], int]
+
+# A key refused for one of these has been where it should never be: somebody should look.
+EXPOSING = frozenset({Code.INSECURE_TRANSPORT, Code.BROWSER_NOT_ALLOWED})
+
+# One answer for malformed, bad checksum, unknown, and another workspace's: it says nothing more.
+_INVALID = Denied(Code.INVALID_KEY, "This API key isn't valid.")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What of a request authentication looks at; `path` and `query` as they came, undecoded."""
+
+    api_keys: tuple[str, ...]
+    authorizations: tuple[str, ...]
+    path: str
+    query: str
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a service that guards its own API asks about a key that was sent to it."""
+
+    key: Secret
+    scopes: tuple[str, ...] = ()
+    environment: str | None = None
+    ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer: a refusal or none, and the principal wherever the key was proven to be the workspace's."""
+
+    denied: Denied | None
+    principal: Principal | None
+
+
+class Authenticator:
+    """Resolves credentials against the store.
+
+    Args:
+        store: the database.
+        hasher: how secrets are kept.
+        plans: plan -> whether it includes API keys.
+        clock: now, in microseconds UTC.
+
+    `flag_exposed` may be set to be told of living keys that came in clear text or from a web page.
+    """
+
+    def __init__(self, store: Store, hasher: Hasher, plans: Mapping[str, bool], clock: Clock) -> None:
+        self._store, self._hasher, self._plans, self._clock = store, hasher, plans, clock
+        self.flag_exposed: Callable[[Identity, Denied], None] = lambda _identity, _denied: None
+
+    def authenticate(self, facts: RequestFacts) -> Principal | Denied:
+        """Resolves a request's one credential to a principal, or says why not."""
+        credential = find_credential(facts.api_keys, facts.authorizations, facts.path, facts.query)
+        if isinstance(credential, Denied):
+            return credential
+        identity = self._find(credential)
+        if identity is None:
+            return _INVALID
+        alive = key_alive(identity, self._clock())
+        if isinstance(alive, Denied):
+            return alive
+        transport = transport_allowed(facts.transport, identity.key.allowed_ips)
+        if isinstance(transport, Denied):
+            if transport.code in EXPOSING:
+                self.flag_exposed(identity, transport)
+            return transport
+        return principal_of(identity)
+
+    def refresh(self, principal: Principal, connection: Connection) -> Principal | Denied:
+        """Resolves a key's principal afresh within a transaction: what was decided on may have changed."""
+        if principal.key is None:
+            return principal
+        identity = find_by_key(connection, principal.workspace, principal.key.id, self._plans)
+        if identity is None:
+            return _INVALID
+        alive = key_alive(identity, self._clock())
+        return alive if isinstance(alive, Denied) else principal_of(identity)
+
+    def verify(self, workspace: WorkspaceId, subject: Subject) -> Verdict:
+        """Judges a key that was sent to a service of `workspace`."""
+        identity = self._find(subject.key)
+        if identity is None or identity.workspace != workspace:
+            return Verdict(_INVALID, None)
+        principal = principal_of(identity)
+        return Verdict(self._judge(identity, principal, subject), principal)
+
+    def _judge(self, identity: Identity, principal: Principal, subject: Subject) -> Denied | None:
+        key = identity.key
+        decisions = [key_alive(identity, self._clock()), address_allowed(subject.ip, key.allowed_ips)]
+        decisions += [may_use_scope(principal, scope) for scope in subject.scopes]
+        if subject.environment is not None and subject.environment != key.environment:
+            decisions.append(insufficient("The key is of another environment."))
+        return next((decision for decision in decisions if isinstance(decision, Denied)), None)
+
+    def _find(self, secret: Secret) -> Identity | None:
+        text = secret.reveal()
+        if not well_formed(text):
+            return None
+        with self._store.read() as connection:
+            return find_by_digest(connection, self._hasher.candidates(text), self._plans)

@@ -1,0 +1,1 @@
+"""The workspace itself: its name, key prefix, plan and policies."""
