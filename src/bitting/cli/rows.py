@@ -1,0 +1,125 @@
+"""Reads the rows of a CSV or JSON Lines file one by one, each with the line on which it begins."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from bitting.cli.errors import Problem
+from bitting.core.jsontext import Malformed, parse
+from bitting.core.problems import Flaw, InvalidInput
+from bitting.records.importing import Draft, Importing
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+MAX_ROW = 1_048_576
+"""The longest line of JSON, and the longest cell: a file that isn't what it says must not fill the memory."""
+
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row: the draft of a record, or what is wrong with it."""
+
+    line: int
+    draft: Draft | None
+    flaws: tuple[Flaw, ...] = ()
+
+
+def csv_rows(file: BinaryIO, importing: Importing) -> Iterator[Row]:
+    """The rows of a CSV file after its header; UTF-8, commas, RFC 4180's quotes; empty lines are passed over.
+
+    Raises InvalidInput or Problem before the first row, when the header doesn't fit.
+    """
+    csv.field_size_limit(MAX_ROW)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    lines = csv.reader(text, strict=True)
+    try:
+        columns = [name.strip() for name in next(lines, [])]
+    except csv.Error as error:
+        raise Problem(f"The header is not valid CSV: {error}.") from None
+    if not columns:
+        raise Problem("The file is empty: it needs a header that names the properties.")
+    if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):
+        raise Problem("The file's columns must be separated by commas.")
+    importing.check_columns(columns)
+    return _csv_rows(lines, importing.cells(columns), text)
+
+
+def _csv_rows(lines: Reader, read: Callable[[list[str]], Draft], keep: io.TextIOWrapper) -> Iterator[Row]:
+    while True:
+        line = lines.line_num + 1
+        try:
+            cells = next(lines, None)
+        except csv.Error as error:
+            yield Row(line, None, (Flaw("", f"is not valid CSV: {error}"),))
+            continue
+        if cells is None:
+            keep.detach()  # the file is its opener's to close
+            return
+        if cells:
+            yield _tried(line, lambda: read(cells), lambda: any(_NOT_UTF8.search(cell) for cell in cells))  # noqa: B023
+
+
+def jsonl_rows(file: BinaryIO, importing: Importing) -> Iterator[Row]:
+    """The rows of a JSON Lines file: an object on each line; empty lines are passed over.
+
+    Raises InvalidInput before the first row, when its members don't fit.
+    """
+    lines = _json_lines(file)
+    first = next(lines, None)
+    if first is None:
+        raise Problem("The file is empty.")
+    try:
+        members = parse(first[1])
+    except (Malformed, InvalidInput):
+        members = None  # a bad row like any other
+    if isinstance(members, dict):
+        importing.check_columns(list(members), whole=False)
+    return _json_rows(first, lines, importing)
+
+
+def _json_rows(first: tuple[int, bytes], lines: Iterator[tuple[int, bytes]], importing: Importing) -> Iterator[Row]:
+    yield _json_row(*first, importing)
+    for line, raw in lines:
+        yield _json_row(line, raw, importing)
+
+
+def _json_row(line: int, raw: bytes, importing: Importing) -> Row:
+    if len(raw) > MAX_ROW:
+        return Row(line, None, (Flaw("", f"is longer than {MAX_ROW} bytes"),))
+    try:
+        value = parse(raw)
+    except Malformed as error:
+        return Row(line, None, (Flaw("", str(error)),))
+    except InvalidInput as invalid:
+        return Row(line, None, invalid.flaws)
+    return _tried(line, lambda: importing.members(value), lambda: False)
+
+
+def _json_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not empty, by number; one that is too long comes cut, but too long still."""
+    number, start = 0, codecs.BOM_UTF8
+    while raw := file.readline(MAX_ROW + 2):
+        number += 1
+        whole = raw
+        while not raw.endswith(b"\n") and len(whole) > MAX_ROW and (raw := file.readline(MAX_ROW)):
+            pass
+        line = whole.removeprefix(start).strip(b" \t\r\n")
+        start = b""
+        if line:
+            yield number, whole if len(whole) > MAX_ROW + 1 else line
+
+
+def _tried(line: int, read: Callable[[], Draft], is_not_utf8: Callable[[], bool]) -> Row:
+    try:
+        return Row(line, read())
+    except InvalidInput as invalid:
+        return Row(line, None, (Flaw("", "is not UTF-8"),) if is_not_utf8() else invalid.flaws)

@@ -1,0 +1,114 @@
+"""`bitting serve` and `bitting migrate`."""
+
+from __future__ import annotations
+
+import socket
+from typing import Annotated
+
+import typer
+
+from bitting.cli.options import Json
+from bitting.cli.output import print_json
+
+_APP = "bitting.server.app:create_app"
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="setting `host`")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; 0: any free one.", show_default="setting `port`")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes.", show_default="setting `workers`")
+    ] = None,
+) -> None:
+    """Serve the API; the database is brought up to date first."""
+    from bitting.cli.office import check_ready, opened_store
+    from bitting.cli.settings_file import load_settings
+    from bitting.store.migrate import migrate
+
+    settings = load_settings()
+    listening = _bound(settings.host if host is None else host, settings.port if port is None else port)
+    with listening, opened_store(settings, new=True) as store:
+        migrate(store)
+        check_ready(settings, store)
+        store.close()
+        print(
+            f"Bitting answers at {_address(listening)} (docs at {_address(listening)}/docs). Ctrl-C ends it.",
+            flush=True,
+        )
+        _run(listening, settings.workers if workers is None else workers)
+
+
+def migrate(as_json: Json = False) -> None:
+    """Bring the database to the schema of this version; makes a new one where there is none."""
+    from bitting.cli.office import opened_store
+    from bitting.cli.settings_file import load_settings
+    from bitting.store.migrate import migrate as bring_up
+
+    with opened_store(load_settings(), new=True) as store:
+        before, after = bring_up(store)
+    if as_json:
+        print_json({"before": before, "after": after})
+    elif before == after:
+        print(f"The database is up to date ({after}).")
+    else:
+        print(f"The database is at {after} now" + ("." if before is None else f"; it was at {before}."))
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket for the server, bound but not listening yet: until the server is ready, nobody is kept waiting.
+
+    Raises:
+        Problem: the address isn't to be had, and why.
+    """
+    from bitting.cli.errors import Problem
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise Problem(f"'{host}' is no address of this machine: {error.strerror}.") from None
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Problem(f"Can't listen on {host} port {port}: {error.strerror}.", _hint(port)) from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def _hint(port: int) -> str:
+    return f"Is something else running there? Choose another port: --port {port + 1 if port < 65535 else 8000}"
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _run(listening: socket.socket, workers: int) -> None:
+    from uvicorn import Config, Server
+    from uvicorn.supervisors import Multiprocess
+
+    # Who called is worked out from the settings' trusted proxies, and requests are logged by the application.
+    config = Config(
+        _APP,
+        factory=True,
+        workers=workers,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_level="warning",
+    )
+    try:
+        if workers > 1:
+            Multiprocess(config, sockets=[listening]).run()
+            return
+        server = Server(config)
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        return
+    if not server.started:
+        raise typer.Exit(1)
