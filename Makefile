@@ -7,12 +7,12 @@ COOLDOWN ?= 7 days
 ARGS ?=
 export PYTHON
 
-.PHONY: serve test lint types lock check clean setup setup-test
+.PHONY: serve test lint types docs lock check clean setup setup-test
 .DEFAULT_GOAL := check
 
 # Serves sample data on http://127.0.0.1:$(PORT).
 serve: setup
-	@.venv/bin/bitting sample
+	@.venv/bin/bitting sample --port $(PORT)
 	@exec .venv/bin/bitting serve --port $(PORT)
 
 test: setup-test
@@ -29,6 +29,10 @@ lint: setup
 
 types: setup
 	@.venv/bin/mypy
+
+# Draws docs/reference/ from the code; tests/docs fails when it is out of date.
+docs: setup
+	@.venv/bin/python -m tools.reference
 
 # Everything that CI runs.
 check:

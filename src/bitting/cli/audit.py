@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from bitting.cli.options import Cursor, Json, Limit, Workspace
 from bitting.cli.output import cell, moment, print_json, print_table
+
+if TYPE_CHECKING:
+    from bitting.store.audit import ChainReport
 
 group = typer.Typer(no_args_is_help=True, help="The audit trail: read it, check it, export its head.")
 
@@ -28,7 +33,7 @@ def list_all(
     from bitting.store.audit import AuditFilter
 
     log: Literal["changes", "refusals"] = "refusals" if refusals else "changes"
-    with seated(workspace) as desk, as_options({"query": "--cursor"}):
+    with seated(workspace) as desk, as_options({"query.cursor": "--cursor"}):
         page = list_audit(desk.backend, desk.context, PageRequest(limit, cursor), log, AuditFilter())
     if as_json:
         print_json(page)
@@ -45,13 +50,20 @@ _REFUSALS = {"Who": "actor", "Asked": "action", "Code": "code", "Reason": "reaso
 
 
 @group.command("verify")
-def verify(as_json: Json = False) -> None:
+def verify(
+    heads: Annotated[
+        Path | None,
+        typer.Option(help="What `audit head --json` printed earlier: shows what was cut off since.", dir_okay=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Check every workspace's trail; exits with 1 when a chain is broken."""
     from bitting.audit.service import verify_trail
     from bitting.cli.office import opened
 
+    kept = {} if heads is None else _read_heads(heads)
     with opened() as backend:
-        reports = verify_trail(backend)
+        reports = _held_against(kept, verify_trail(backend))
     if as_json:
         print_json([{"workspace": it.workspace, "lines": it.entries, "flaw": it.flaw} for it in reports])
     else:
@@ -59,6 +71,33 @@ def verify(as_json: Json = False) -> None:
         print_table(["Workspace", "Lines that hold", "Chain"], rows, empty="There is no line yet.")
     if any(it.flaw for it in reports):
         raise typer.Exit(1)
+
+
+def _held_against(kept: dict[str, tuple[int, str]], reports: list[ChainReport]) -> list[ChainReport]:
+    """The reports, with what heads that were kept say besides: lines that they knew are gone, or others now."""
+    from bitting.store.audit import ChainReport
+
+    found = {report.workspace: report for report in reports}
+    for workspace, (seq, mac) in kept.items():
+        report = found.get(workspace, ChainReport(workspace, 0, "", None))
+        if report.flaw is None and report.entries < seq:
+            found[workspace] = replace(report, flaw=f"lines after {report.entries} were cut off, up to {seq}")
+        elif report.flaw is None and report.entries == seq and report.head != mac:
+            found[workspace] = replace(report, flaw=f"line {seq} is not the one that was there")
+    return list(found.values())
+
+
+def _read_heads(file: Path) -> dict[str, tuple[int, str]]:
+    from bitting.cli.errors import Problem
+    from bitting.core.jsontext import Malformed, parse
+
+    try:
+        given: Any = parse(file.read_bytes())
+        return {str(item["workspace"]): (int(item["seq"]), str(item["mac"])) for item in given}
+    except OSError as error:
+        raise Problem(f"{file} can't be read: {error.strerror}.") from None
+    except (Malformed, ValueError, KeyError, TypeError):
+        raise Problem(f"{file} is not what `bitting audit head --json` prints.") from None
 
 
 @group.command("head")

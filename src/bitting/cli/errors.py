@@ -120,7 +120,7 @@ def as_options(options: dict[str, str]) -> Iterator[None]:
 def _renamed(invalid: InvalidInput, options: dict[str, str]) -> InvalidInput:
     flaws = []
     for flaw in invalid.flaws:
-        field, _, rest = flaw.path.partition(".")
+        field, _, rest = (options.get(flaw.path) or flaw.path).partition(".")
         option = options.get(field, field)
         flaws.append(Flaw(f"{option} ({rest})" if rest else option, flaw.reason))
     return InvalidInput(flaws)

@@ -104,7 +104,7 @@ def list_all(limit: Limit = 100, cursor: Cursor = None, workspace: Workspace = N
     from bitting.cli.office import seated
     from bitting.keys.service import list_keys
 
-    with seated(workspace) as desk, as_options({"query": "--cursor"}):
+    with seated(workspace) as desk, as_options({"query.cursor": "--cursor"}):
         page = list_keys(desk.backend, desk.context, PageRequest(limit, cursor))
     if as_json:
         print_json(page)

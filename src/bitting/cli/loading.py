@@ -25,6 +25,7 @@ from bitting.store.records import MAX_INDEXED_BYTES, DatasetScope, StoredRecord
 
 BATCH = 1000
 MAX_SHOWN = 20
+_MAX_DUPLICATES_SHOWN = 5
 
 
 @dataclass
@@ -137,7 +138,7 @@ class Loader:
         for line, draft in good:
             if draft.outside_id in there:
                 self.report.duplicates += 1
-                if len(self.report.duplicate_lines) < MAX_SHOWN:
+                if len(self.report.duplicate_lines) < _MAX_DUPLICATES_SHOWN:
                     self.report.duplicate_lines.append(line)
             else:
                 there.add(draft.outside_id)

@@ -17,7 +17,7 @@ from bitting.core.errors import Unavailable
 from bitting.core.principal import WorkspaceId, operator
 from bitting.settings import Settings
 from bitting.store.engine import Store
-from bitting.store.migrate import current_revision, newest_revision
+from bitting.store.migrate import current_revision, migrate, newest_revision
 from bitting.store.tenancy import Tenant
 from bitting.store.workspaces import WorkspaceRow, every_workspace
 
@@ -34,12 +34,19 @@ class Desk:
 
 
 @contextmanager
-def opened(settings: Settings | None = None) -> Iterator[Backend]:
-    """The backend of a database that is there and up to date."""
+def opened(settings: Settings | None = None, *, new: bool = False) -> Iterator[Backend]:
+    """The backend of a database that is there and up to date; `new`: it is made so."""
     chosen = settings or load_settings()
-    with opened_store(chosen) as store:
+    with opened_store(chosen, new=new) as store:
+        if new:
+            migrate(store)
         check_ready(chosen, store)
-        yield Backend.open(chosen)
+    # Only now: where there is no secret for the audit trail yet, this makes one.
+    backend = Backend.open(chosen)
+    try:
+        yield backend
+    finally:
+        backend.store.close()
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def _load(loader: Loader, rows: Iterable[Row], *, atomic: bool) -> None:
         loader.load(rows, atomic=atomic)
     except BadRowsError:
         return
-    except Exception:
+    except (Exception, KeyboardInterrupt):
         kept = 0 if atomic else loader.report.loaded
         say(f"The import has stopped: {kept} record{'s' if kept != 1 else ''} loaded.")
         raise

@@ -34,18 +34,13 @@ def sample(
 
     A database that has workspaces of your own is left as it is.
     """
-    from bitting.backend import Backend
-    from bitting.cli.office import check_ready, one_transaction, opened_store
+    from bitting.cli.office import one_transaction, opened
     from bitting.cli.settings_file import load_settings
     from bitting.sample import find_sample, make_sample
-    from bitting.store.migrate import migrate
 
     settings = load_settings()
     address = f"http://127.0.0.1:{settings.port if port is None else port}"
-    with opened_store(settings, new=True) as store:
-        migrate(store)
-        check_ready(settings, store)
-        backend = Backend.open(settings)
+    with opened(settings, new=True) as backend:
         standing, other = find_sample(backend)
         if standing is None and not other:
             with one_transaction(backend) as transaction:

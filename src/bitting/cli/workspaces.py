@@ -42,17 +42,10 @@ def init(
 
     The password is asked for, unseen, or taken from BITTING_OWNER_PASSWORD.
     """
-    from bitting.backend import Backend
     from bitting.cli.errors import Problem
-    from bitting.cli.office import all_workspaces, check_ready, opened_store
-    from bitting.cli.settings_file import load_settings
-    from bitting.store.migrate import migrate
+    from bitting.cli.office import all_workspaces, opened
 
-    settings = load_settings()
-    with opened_store(settings, new=True) as store:
-        migrate(store)
-        check_ready(settings, store)
-        backend = Backend.open(settings)
+    with opened(new=True) as backend:
         there = all_workspaces(backend)
         if there:
             raise Problem(

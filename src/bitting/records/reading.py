@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from bitting.api.pages import PageRequest, decode_cursor, encode_cursor
 from bitting.backend import Backend, Context, Reading
@@ -18,6 +18,7 @@ from bitting.core.values import answer_value, format_instant
 from bitting.store.records import DatasetScope, RecordRow, scopes_of
 
 _CURSOR = "records"
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +103,17 @@ def record_view(row: RecordRow, scope: DatasetScope) -> dict[str, Any]:
 def _one_dataset(reading: Reading, scope: DatasetScope, asked: ListRequest) -> dict[str, Any]:
     chosen = _select(scope, asked)
     kind = f"{_CURSOR}:{scope.dataset.id}:{asked.sort or ''}"
-    rows, position = reading.records.page(
-        scope,
-        limit=asked.page.limit,
-        where=chosen.where,
-        sort=chosen.sort,
-        fields=chosen.fields,
-        archived=asked.archived,
-        after=_after(asked, kind),
+    after = _after(asked, kind)
+    rows, position = _from_query(
+        lambda: reading.records.page(
+            scope,
+            limit=asked.page.limit,
+            where=chosen.where,
+            sort=chosen.sort,
+            fields=chosen.fields,
+            archived=asked.archived,
+            after=after,
+        )
     )
     answer: dict[str, Any] = {
         "items": [record_view(row, scope) for row in rows],
@@ -129,8 +133,11 @@ def _everywhere(reading: Reading, scopes: Mapping[int, DatasetScope], asked: Lis
     if flaws:
         raise InvalidInput(flaws)
     open_scopes = [scope for scope in scopes.values() if scope.reach.any_right]
-    rows, position = reading.records.page_everywhere(
-        open_scopes, limit=asked.page.limit, archived=asked.archived, after=_after(asked, _CURSOR)
+    after = _after(asked, _CURSOR)
+    rows, position = _from_query(
+        lambda: reading.records.page_everywhere(
+            open_scopes, limit=asked.page.limit, archived=asked.archived, after=after
+        )
     )
     answer: dict[str, Any] = {
         "items": [record_view(row, scopes[row.dataset_id]) for row in rows],
@@ -143,6 +150,14 @@ def _everywhere(reading: Reading, scopes: Mapping[int, DatasetScope], asked: Lis
 
 def _after(asked: ListRequest, kind: str) -> list[Any] | None:
     return None if asked.page.cursor is None else decode_cursor(asked.page.cursor, kind)
+
+
+def _from_query(page: Callable[[], Found]) -> Found:
+    """What the store finds wrong with a position came in the query."""
+    try:
+        return page()
+    except InvalidInput as error:
+        raise error.under("query") from None
 
 
 def _select(scope: DatasetScope, asked: ListRequest) -> _Selection:

@@ -93,9 +93,10 @@ def move_record(backend: Backend, context: Context, dataset: str, record_id: str
     with backend.change_records(context) as change:
         operation = f"POST /v1/records/{dataset}/{record_id}/state"
         first = change.first_answer(operation, {"state": state})
-        held = _hold(change, dataset, record_id)
         if first is not None:
-            return Outcome(_view(change, held.scope, record_id), replayed=True)
+            # The move may have hidden the record from whoever made it.
+            return _replayed(change, find_scope(scopes_for(change), dataset), record_id)
+        held = _hold(change, dataset, record_id)
         check_if_match(context.if_match, record_view(held.row, held.scope))
         target = held.scope.dataset.states_by_name.get(state)
         if target is None or target.id not in held.scope.reach.known_states:
