@@ -97,7 +97,9 @@ class Workspace:
         ident: int = answer.json()["id"]
         return ident
 
-    def dataset(self, name: str = "orders", *, states: tuple[str, ...] = ("new", "paid", "shipped"), **types: Any) -> None:
+    def dataset(
+        self, name: str = "orders", *, states: tuple[str, ...] = ("new", "paid", "shipped"), **types: Any
+    ) -> None:
         """A dataset; each keyword is a property: its type, or its whole description."""
         properties = [
             {"name": prop, **({"type": given} if isinstance(given, str) else given)} for prop, given in types.items()
@@ -171,7 +173,7 @@ def running_api(url: str, **settings: Any) -> Iterator[Api]:
     store = Store(url)
     migrate(store)
     backend = Backend(store, audit_secret=AUDIT_SECRET, plans=dict(DEFAULT_PLANS), clock=clock)
-    with serving(create_app(Settings(log_level="error", **settings), backend)) as base_url:
+    with serving(create_app(Settings(**{"log_level": "error", **settings}), backend)) as base_url:
         with httpx2.Client(base_url=base_url, timeout=DEADLINE) as client:
             yield Api(base_url, backend, clock, client)
     store.close()
@@ -181,7 +183,15 @@ def running_api(url: str, **settings: Any) -> Iterator[Api]:
 def serving(app: Any) -> Iterator[str]:
     """Serves an application on a free port of loopback; yields its base URL."""
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False, proxy_headers=False)
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=0,
+            http="bitting.server.protocol:BoundedHttp",
+            log_level="critical",
+            access_log=False,
+            proxy_headers=False,
+        )
     )
     started = threading.Event()
     startup = server.startup

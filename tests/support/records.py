@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bitting.core.roles import EVERYTHING, Grant, Role
 from bitting.core.schema import Catalogue, Dataset, Property, PropertyType, State
-from bitting.core.values import parse_literal, store_value
+from bitting.core.values import answer_value, parse_literal, store_value
 from bitting.store.records import RecordRow, StoredRecord
 
 USERS = [f"usr_{letter * 22}" for letter in "abc"]
@@ -110,20 +110,33 @@ def datasets(draw: st.DrawFn, number: int, links_to: int) -> Dataset:
             options=OPTIONS if kind is PropertyType.CHOICE else (),
             links_to=links_to if kind is PropertyType.RECORD else None,
         )
-        for place, (kind, plural) in enumerate(draw(st.lists(kinds, min_size=1, max_size=5)))
+        for place, (kind, plural) in enumerate(draw(st.lists(kinds, min_size=3, max_size=4)))
     ]
-    count = draw(st.integers(1, 3))
+    count = draw(st.sampled_from([1, 2, 2, 3, 3, 3]))
     states = [State(number * 10 + place, f"s{place}", "") for place in draw(st.permutations(range(count)))]
     return Dataset(number, f"d{number}", "", tuple(states), tuple(properties))
 
 
 @st.composite
 def grants(draw: st.DrawFn, dataset: Dataset) -> Grant:
-    def some(ids: list[int]) -> Any:
-        return draw(st.just(EVERYTHING) | st.frozensets(st.sampled_from(ids)))
+    """Parts of a dataset: what is open in one state and hidden in another is where things go wrong."""
+    states = draw(_parts([state.id for state in dataset.states], 2))
+    view = draw(_parts([prop.id for prop in dataset.properties], 3))
+    return Grant(dataset.id, states, None, draw(st.sampled_from([False, False, True])), view=view)
 
-    states = some([state.id for state in dataset.states])
-    return Grant(dataset.id, states, None, draw(st.booleans()), view=some([prop.id for prop in dataset.properties]))
+
+def _parts(ids: list[int], most: int) -> st.SearchStrategy[Any]:
+    part = st.frozensets(st.sampled_from(ids), min_size=1, max_size=most)
+    return st.integers(1, 10).flatmap(lambda chance: st.just(EVERYTHING) if chance == 10 else part)
+
+
+@st.composite
+def roles(draw: st.DrawFn, number: int, first: Dataset, second: Dataset) -> Role:
+    """Mostly one property of every record, so that the record exists, and parts of the others."""
+    base = Grant(first.id, EVERYTHING, view=frozenset({draw(st.sampled_from(first.properties)).id}))
+    based = draw(st.sampled_from([True, True, True, False]))
+    given = [*([base] if based else []), *draw(st.lists(grants(first), min_size=1, max_size=3))]
+    return Role(number, f"role {number}", (*given, *draw(st.lists(grants(second), min_size=1, max_size=2))))
 
 
 @st.composite
@@ -131,7 +144,8 @@ def records(draw: st.DrawFn, dataset: Dataset, ident: str) -> StoredRecord:
     data: dict[str, object] = {}
     for prop in dataset.properties:
         one = given_values(prop, _LINKS)
-        value = draw(st.none() | (st.lists(one, max_size=3) if prop.plural else one))
+        filled = st.lists(one, max_size=3) if prop.plural else one
+        value = draw(st.one_of(filled, filled, filled, st.none()))
         stored = store_value(prop, value, "")
         if stored is not None:
             data[f"p{prop.id}"] = stored
@@ -145,13 +159,10 @@ def records(draw: st.DrawFn, dataset: Dataset, ident: str) -> StoredRecord:
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     first, second = draw(datasets(1, 2)), draw(datasets(2, 1))
-    roles = [
-        Role(number, f"role {number}", tuple(draw(st.lists(grants(first) | grants(second), max_size=4))))
-        for number in range(draw(st.sampled_from([0, 1, 1, 2])))
-    ]
-    rows = [draw(records(first, ident)) for ident in draw(st.permutations(_FIRST))[: draw(st.integers(0, 7))]]
-    rows += [draw(records(second, ident)) for ident in _SECOND[: draw(st.integers(0, 4))]]
-    return World(first, second, tuple(roles), draw(st.sampled_from([None, USERS[0]])), tuple(rows))
+    bound = [draw(roles(number, first, second)) for number in range(draw(st.sampled_from([0, 1, 1, 1, 1, 1, 2])))]
+    rows = [draw(records(first, ident)) for ident in draw(st.permutations(_FIRST))[: draw(st.sampled_from([3, 7, 7]))]]
+    rows += [draw(records(second, ident)) for ident in _SECOND[: draw(st.integers(1, 4))]]
+    return World(first, second, tuple(bound), draw(st.sampled_from([None, USERS[0], USERS[0]])), tuple(rows))
 
 
 # --- filters -------------------------------------------------------------------------------------
@@ -173,16 +184,28 @@ def operators(prop: Property) -> list[str]:
     return [*_EQUAL, *ordered, *(_SEARCH if prop.type is PropertyType.TEXT else [])]
 
 
-@st.composite
-def comparisons(draw: st.DrawFn, dataset: Dataset, names: list[str]) -> dict[str, Any]:
-    name = draw(st.sampled_from(names))
+def literals(world: World, dataset: Dataset, name: str) -> st.SearchStrategy[Any]:
+    """Literals to compare a field with: mostly values that records have, so that comparisons hold and tie."""
     prop = dataset.properties_by_name.get(name) or _RESERVED.get(name)
     if prop is None:
-        literal: st.SearchStrategy[Any] = st.sampled_from([state.name for state in dataset.states])
-        operator = draw(st.sampled_from(_EQUAL))
-    else:
-        literal = given_values(prop, [*_LINKS, *_FIRST])
-        operator = draw(st.sampled_from(operators(prop)))
+        return st.sampled_from([state.name for state in dataset.states])
+    had = [value_of(name, record, everything(record, dataset), dataset) for record in world.of(dataset)]
+    elements = [item for value in had for item in (value if isinstance(value, list) else [value])]
+    there = [answer_value(prop, item) for item in elements if item is not None]
+    other = given_values(prop, [*_LINKS, *_FIRST])
+    return st.one_of(st.sampled_from(there), st.sampled_from(there), other) if there else other
+
+
+def everything(record: StoredRecord, dataset: Dataset) -> dict[int, Any]:
+    return {prop.id: record.data.get(f"p{prop.id}") for prop in dataset.properties}
+
+
+@st.composite
+def comparisons(draw: st.DrawFn, world: World, dataset: Dataset, names: list[str]) -> dict[str, Any]:
+    name = draw(st.sampled_from(names))
+    literal = literals(world, dataset, name)
+    prop = dataset.properties_by_name.get(name) or _RESERVED.get(name)
+    operator = draw(st.sampled_from(_EQUAL if prop is None else operators(prop)))
     if operator == "isNull":
         return {name: {operator: draw(st.booleans())}}
     if operator in ("in", "notIn"):
@@ -191,10 +214,10 @@ def comparisons(draw: st.DrawFn, dataset: Dataset, names: list[str]) -> dict[str
     return {name: value if operator == "eq" and draw(st.booleans()) else {operator: value}}
 
 
-def filters(dataset: Dataset, names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+def filters(world: World, dataset: Dataset, names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     """Filters that name only these."""
-    one = comparisons(dataset, names)
-    return st.recursive(
+    one = comparisons(world, dataset, names)
+    return one | st.recursive(
         one,
         lambda inner: st.one_of(
             st.builds(lambda parts: {"any": parts}, st.lists(inner, max_size=3)),

@@ -96,6 +96,7 @@ def _run(listening: socket.socket, workers: int) -> None:
     config = Config(
         _APP,
         factory=True,
+        http="bitting.server.protocol:BoundedHttp",
         workers=workers,
         access_log=False,
         proxy_headers=False,

@@ -37,6 +37,7 @@ class Code(StrEnum):
     PRECONDITION_REQUIRED = "precondition_required"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     PAYLOAD_TOO_LARGE = "payload_too_large"
+    HEADERS_TOO_LARGE = "headers_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
@@ -102,6 +103,9 @@ CODES: dict[Code, CodeRule] = {
     Code.PRECONDITION_REQUIRED: CodeRule(428, "If-Match required", "Read it, and send its ETag as If-Match."),
     Code.METHOD_NOT_ALLOWED: CodeRule(405, "Method not allowed", "See the 'Allow' header and the API's documentation."),
     Code.PAYLOAD_TOO_LARGE: CodeRule(413, "Request too large", "Send a smaller body."),
+    Code.HEADERS_TOO_LARGE: CodeRule(
+        431, "Request head too large", "Send fewer or shorter headers, and a shorter URL."
+    ),
     Code.UNSUPPORTED_MEDIA_TYPE: CodeRule(415, "Unsupported media type", "Send 'Content-Type: application/json'."),
     Code.UNAVAILABLE: CodeRule(503, "Unavailable", "Try again shortly, with exponential backoff."),
     Code.INTERNAL: CodeRule(500, "Internal error", "Report this with the request id. Nothing was changed."),

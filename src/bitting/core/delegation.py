@@ -17,6 +17,9 @@ MANAGED_FIELDS = frozenset({"rate_limits", "quota", "metadata"})
 # What no key changes of itself or of the keys it descends from.
 OWN_BOUNDS = frozenset({"rate_limits", "quota", "expires_at", "allowed_ips"})
 
+# How many keys a key descends from at most: each is stored with it, and looked at wherever it is judged or listed.
+MAX_LINEAGE = 100
+
 _COMPARED = (
     "name", "user_type", "role", "access", "scopes", "environment", "allowed_ips", "owner", "expires_at",
     "rate_limits", "quota", "metadata",
@@ -208,5 +211,7 @@ def may_change_user(
         return managed
     if principal.bound and before.email != after.email and before.id != principal.user_id:
         return insufficient("Whoever is bound by a role never sets another's e-mail address.")
+    if principal.key is not None and before.id == principal.user_id and before.rate_limits != after.rate_limits:
+        return insufficient("No key changes its own limits, nor those of the user that it belongs to.")
     created = may_create_user(principal, before, role_before)
     return created if isinstance(created, Denied) else may_create_user(principal, after, role_after)

@@ -56,7 +56,8 @@ class Reach:
 
     def viewable(self, record: RecordFacts) -> frozenset[int]:
         """Ids of the properties whose cells the principal may view in this record."""
-        return self._cells(record, lambda grant: grant.view)
+        known = self._viewed.get(record)
+        return self._cells(record, lambda grant: grant.view) if known is None else known
 
     def editable(self, record: RecordFacts) -> frozenset[int]:
         """Ids of the properties whose cells the principal may edit in this record."""
@@ -165,6 +166,11 @@ class Reach:
     @cached_property
     def _situations(self) -> tuple[RecordFacts, ...]:
         return tuple(RecordFacts(state, assigned) for state in self.dataset.states_by_id for assigned in (False, True))
+
+    @cached_property
+    def _viewed(self) -> dict[RecordFacts, frozenset[int]]:
+        """What is viewable in each situation, once: every cell's predicate asks for all of them."""
+        return {facts: self._cells(facts, lambda grant: grant.view) for facts in self._situations}
 
     def _covering(self, grants: tuple[Grant, ...], record: RecordFacts) -> list[Grant]:
         return [

@@ -17,6 +17,7 @@ from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import Catalogue, Dataset
 
 MAX_GRANTS = 200
+MAX_NAMES = 300  # as many as a dataset has properties at most
 
 Selection = frozenset[int] | Literal["*"]
 EVERYTHING: Literal["*"] = "*"
@@ -177,6 +178,8 @@ def _selection(given: object, ids: Mapping[str, int], noun: str) -> Selection:
         return EVERYTHING
     if not isinstance(given, list):
         raise InvalidInput.at("", f'a list of {noun} names or "*" is expected')
+    if len(given) > MAX_NAMES:
+        raise InvalidInput.at("", f"at most {MAX_NAMES} {noun} names")
     flaws = []
     for index, name in enumerate(given):
         if not isinstance(name, str) or name not in ids:

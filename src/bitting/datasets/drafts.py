@@ -75,6 +75,9 @@ def _link(
     if item["type"] != PropertyType.RECORD:
         return None, Flaw("dataset", "only a record link names a dataset") if name is not None else None
     if name is None:
+        kept = None if standing is None else standing.properties_by_id.get(item.get("id") or 0)
+        if kept is not None and kept.links_to is not None and kept.links_to not in catalogue.by_id:
+            return kept.links_to, None  # it was answered without a name: gone, or not the caller's to see
         return None, Flaw("dataset", "required: where does the link lead?")
     if name == own_name:
         return 0 if standing is None else standing.id, None

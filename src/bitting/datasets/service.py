@@ -83,7 +83,8 @@ def change_dataset(backend: Backend, context: Context, name: str, given: dict[st
             states = draft_states(given["states"], row.dataset)
             _keep_used_states(change, row.dataset, states)
         if "properties" in given:
-            properties = draft_properties(given["properties"], row.dataset, catalogue, new_name)
+            # Links lead where the caller can see: a hidden dataset is an unknown name.
+            properties = draft_properties(given["properties"], row.dataset, _shown(change, catalogue), new_name)
         change.datasets.update(row.dataset.id, new_name, given.get("title", row.dataset.title), change.now)
         _put_schema(change, row.dataset.id, states, properties)
         after, shown = _find(change, new_name)

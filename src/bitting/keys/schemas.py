@@ -37,9 +37,9 @@ class KeyCreate(Body):
     environment: str | None = Field(None, max_length=16, description="Part of the key (`bit_test_…`); never changes")
     allowedIps: AllowedIps = []
     owner: str | None = Field(None, max_length=40, description="A user's id makes it a personal key; never changes")
-    expiresAt: Time | None = None
-    rateLimits: RateLimits = []
-    quota: QuotaModel | None = None
+    expiresAt: Time | None = Field(None, description="RFC 3339 with offset; null: no end")
+    rateLimits: RateLimits = Field([], description="Stored; not enforced yet")
+    quota: QuotaModel | None = Field(None, description="Stored; not enforced yet")
     metadata: Metadata = {}
 
 
@@ -52,9 +52,9 @@ class KeyChange(Body):
     access: AccessName = "full"
     scopes: Scopes = []
     allowedIps: AllowedIps = []
-    expiresAt: Time | None = None
-    rateLimits: RateLimits = []
-    quota: QuotaModel | None = None
+    expiresAt: Time | None = Field(None, description="RFC 3339 with offset; null: no end")
+    rateLimits: RateLimits = Field([], description="Stored; not enforced yet")
+    quota: QuotaModel | None = Field(None, description="Stored; not enforced yet")
     metadata: Metadata = {}
 
 
@@ -82,10 +82,10 @@ class KeyView(View):
     rateLimits: list[RateLimitModel]
     quota: QuotaModel | None
     metadata: dict[str, Any]
-    createdBy: str
+    createdBy: str = Field(description="A key's id, a user's id, or `operator`")
     createdAt: str
     updatedAt: str
-    lastUsedAt: str | None
+    lastUsedAt: str | None = Field(description="Not recorded yet: null")
 
 
 class NewKeyView(KeyView):
@@ -140,7 +140,7 @@ class Verify(Body):
     scopes: Annotated[list[str], Field(max_length=50, description="All of them are required")] = []
     environment: str | None = Field(None, max_length=16, description="Must equal the key's; none: any passes")
     ip: str | None = Field(None, max_length=100, description="Who called you; needed for keys with `allowedIps`")
-    cost: int = Field(1, ge=0, le=1_000_000, description="What the call spends from the key's limits")
+    cost: int = Field(1, ge=0, le=1_000_000, description="What the call spends from the key's limits; not charged yet")
 
 
 class VerdictView(View):

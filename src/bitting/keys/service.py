@@ -10,11 +10,19 @@ from bitting.api.etags import check_if_match
 from bitting.api.pages import PageRequest, page_view
 from bitting.backend import Backend, Change, Context, Reading
 from bitting.core.decisions import ALLOWED, Code, Decision, Denied, insufficient
-from bitting.core.delegation import MANAGED_FIELDS, changed_fields, may_change_key, may_create_key, may_manage_key
+from bitting.core.delegation import (
+    MANAGED_FIELDS,
+    MAX_LINEAGE,
+    changed_fields,
+    may_change_key,
+    may_create_key,
+    may_manage_key,
+)
 from bitting.core.errors import Conflict, NotFound, enforce
 from bitting.core.explain import administration, explain_data, explain_scopes, in_words
 from bitting.core.ids import new_id
 from bitting.core.lifecycle import Identity, principal_of
+from bitting.core.partial import visible_catalogue
 from bitting.core.policies import check_policies
 from bitting.core.principal import KeyFacts, Principal, UserFacts
 from bitting.core.problems import InvalidInput
@@ -64,11 +72,15 @@ def explain_access(backend: Backend, context: Context, key_id: str) -> dict[str,
     with backend.read(context) as reading:
         row = _find(reading, key_id)
         subject = _subject(reading, row.facts)
-        roles = (*subject.roles, *reading.principal.roles)
+        viewer = reading.principal
+        roles = (*subject.roles, *viewer.roles)
+        # What does not exist for the viewer at all is left out first: without a user it has nothing from grants for
+        # assigned records, though the key that it asks about may.
+        catalogue = visible_catalogue(reading.datasets.catalogue(), viewer.roles, has_user=viewer.user is not None)
         alive = key_status(row.facts, reading.now) == "active"
         gone = row.facts.owner is not None and (subject.user is None or not subject.user.enabled)
         works = alive and not gone
-        data = explain_data(reading.datasets.catalogue(), roles, has_user=subject.user is not None) if works else []
+        data = explain_data(catalogue, roles, has_user=subject.user is not None) if works else []
         return {
             "keyId": row.facts.id,
             "status": key_status(row.facts, reading.now),
@@ -78,7 +90,7 @@ def explain_access(backend: Backend, context: Context, key_id: str) -> dict[str,
             "unrestricted": works and not roles,
             "datasets": data,
             "words": in_words(data, unrestricted=works and not roles),
-            "partial": reading.principal.bound,
+            "partial": viewer.bound,
         }
 
 
@@ -112,6 +124,8 @@ def create_key(backend: Backend, context: Context, given: dict[str, Any]) -> Out
     with backend.change(context) as change:
         key = merge(new_facts(new_id("key"), change.now), given, change.workspace.declared(), change.now)
         key = replace(key, lineage=_lineage(change.principal))
+        if len(key.lineage) > MAX_LINEAGE:
+            raise Conflict(f"This key descends from {MAX_LINEAGE} others already: make keys with an older one.")
         enforce(_plan_allows(backend, change))
         enforce(_creation(change, key))
         first = change.first_answer("POST /v1/keys", given)
@@ -257,7 +271,8 @@ def _creation(change: Change, key: KeyFacts) -> Decision:
 
 def _may_change(change: Change, before: KeyFacts, after: KeyFacts) -> Decision:
     role_after = _role(change, after.role)
-    if after.role is not None and role_after is None:
+    # A revoked key may name a role that is gone.
+    if after.role is not None and role_after is None and after.role != before.role:
         raise InvalidInput.at("role", "no such role")
     return may_change_key(
         change.principal,

@@ -12,6 +12,7 @@ from bitting.backend import Backend, Change, Context, Reading
 from bitting.core.delegation import may_write_role
 from bitting.core.errors import Conflict, NotFound, enforce
 from bitting.core.partial import visible_catalogue, visible_grants
+from bitting.core.problems import InvalidInput
 from bitting.core.roles import name_grants, parse_grants
 from bitting.core.schema import Catalogue
 from bitting.core.values import format_instant
@@ -25,7 +26,11 @@ def list_roles(backend: Backend, context: Context, page: PageRequest) -> dict[st
     """The roles of the workspace."""
     with backend.read(context) as reading:
         catalogue = reading.datasets.catalogue()
-        found = reading.roles.page(page.limit, page.after(_CURSOR, int), count=page.count)
+        after = page.after(_CURSOR, int)
+        # Ids have 32 bits; a position beyond them is one that no list gave, and PostgreSQL would refuse it.
+        if after is not None and not 0 < after[0] < 2**31:
+            raise InvalidInput.at("query.cursor", "not a cursor of this list; begin again without one")
+        found = reading.roles.page(page.limit, after, count=page.count)
         return page_view(found, _CURSOR, lambda row: _view(reading, row, catalogue))
 
 

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from bitting.core.decisions import CODES, Code
 from bitting.core.errors import BittingError
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.server.logs import without_keys
 from bitting.verify.authentication import EXPOSING
 
 _log = structlog.get_logger("bitting.http")
@@ -46,12 +47,13 @@ def problem(
         "type": f"/docs/errors#{code}",
         "title": rule.title,
         "status": rule.status,
-        "detail": detail,
+        "detail": without_keys(detail),
         "code": code.value,
         "hint": rule.hint,
         "requestId": request_id,
     }
-    errors = [{"path": flaw.path, "reason": flaw.reason} for flaw in flaws]
+    # A path repeats the names that were sent, and a key may have been pasted among them.
+    errors = [{"path": without_keys(flaw.path), "reason": without_keys(flaw.reason)} for flaw in flaws]
     if errors:
         body["errors"] = errors
     sent = {"Cache-Control": "no-store", **(headers or {})}

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bitting.core.decisions import Code
@@ -17,6 +18,8 @@ from bitting.core.ids import new_id
 from bitting.server.errors import INTERNAL_DETAIL, problem
 
 _log = structlog.get_logger("bitting.http")
+# For the log alone, as nginx has it: the client went before it had sent its whole request. Nobody failed.
+CLIENT_GONE = 499
 _ALIASES = {"/records": "/v1/records"}
 
 
@@ -50,6 +53,8 @@ class Guard:
 
         try:
             await self._app(scope, receive, tagged)
+        except ClientDisconnect:
+            status = CLIENT_GONE
         except Exception as error:
             _log.error("internal_error", request_id=request_id, error=type(error).__name__, where=_where(error))
             if not answered:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -18,8 +17,8 @@ def configure_logs(level: str) -> None:
         processors=[
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            redact,
             structlog.processors.JSONRenderer(),
+            redact,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
@@ -27,13 +26,13 @@ def configure_logs(level: str) -> None:
     )
 
 
-def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Cuts keys out of a log line's values."""
-    return {name: _redacted(value) for name, value in event.items()}
+def without_keys(text: str) -> str:
+    """A text with `<key>` in the place of whatever is shaped like a key."""
+    for key in list(keys_in(text)):
+        text = text.replace(key, "<key>")
+    return text
 
 
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        for key in list(keys_in(value)):
-            value = value.replace(key, "<key>")
-    return value
+def redact(_logger: object, _method: str, line: Any) -> str:
+    """Cuts keys out of a whole line, however deep in it they stand."""
+    return without_keys(str(line))

@@ -21,7 +21,7 @@ _EVERY_CALL = (
     Code.AMBIGUOUS_CREDENTIALS, Code.KEY_IN_URL, Code.MISSING_KEY, Code.INVALID_KEY, Code.REVOKED_KEY,
     Code.DISABLED_KEY, Code.EXPIRED_KEY, Code.OWNER_DISABLED, Code.PLAN_REQUIRED, Code.INSECURE_TRANSPORT,
     Code.BROWSER_NOT_ALLOWED, Code.IP_NOT_ALLOWED, Code.INSUFFICIENT_PERMISSION, Code.INVALID_REQUEST,
-    Code.UNAVAILABLE, Code.INTERNAL, Code.NOT_FOUND, Code.PAYLOAD_TOO_LARGE,
+    Code.UNAVAILABLE, Code.INTERNAL, Code.NOT_FOUND, Code.PAYLOAD_TOO_LARGE, Code.HEADERS_TOO_LARGE,
 )  # fmt: skip
 _WITH_BODY = (Code.MALFORMED_BODY, Code.UNSUPPORTED_MEDIA_TYPE)
 _INTRODUCTION = """\
@@ -52,14 +52,14 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def call_codes(call: Call, *, has_body: bool) -> list[Code]:
-    """Every problem code that a call can answer, in the order of CODES."""
+def call_codes(call: Call, *, has_body: bool, conditional: bool) -> list[Code]:
+    """Every problem code that a call can answer, in the order of CODES; `conditional`: whether it takes If-Match."""
     codes = {*_EVERY_CALL}
     if has_body:
         codes |= {*_WITH_BODY}
     if call.method != "GET" and call.name != "POST /v1/keys/verify":
         codes |= {Code.CONFLICT, Code.IDEMPOTENCY_MISMATCH}
-    if call.method in ("PATCH", "DELETE", "PUT"):
+    if conditional:
         codes.add(Code.STALE)
     if call.name == "PATCH /v1/roles/{role_id}":
         codes.add(Code.PRECONDITION_REQUIRED)
@@ -73,7 +73,8 @@ def _complete(operation: dict[str, Any], route: CallRoute) -> None:
     operation["security"] = [{"apiKey": []}, {"bearer": []}]
     operation["x-scope"] = call.scope
     by_status: dict[int, list[str]] = {}
-    for code in call_codes(call, has_body=route.body_field is not None):
+    conditional = _takes_header(route, "if-match")
+    for code in call_codes(call, has_body=route.body_field is not None, conditional=conditional):
         by_status.setdefault(CODES[code].status, []).append(code.value)
     operation["x-problem-codes"] = {str(status): codes for status, codes in by_status.items()}
     responses = operation["responses"]
@@ -87,11 +88,15 @@ def _complete(operation: dict[str, Any], route: CallRoute) -> None:
 
 
 def _success_headers(response: dict[str, Any], route: APIRoute) -> None:
-    if any(param.alias == "idempotency-key" for dep in route.dependant.dependencies for param in dep.header_params):
+    if _takes_header(route, "idempotency-key"):
         response["headers"]["Idempotent-Replayed"] = {
             "schema": {"type": "string", "enum": ["true"]},
             "description": "Sent when this repeats the first answer",
         }
+
+
+def _takes_header(route: APIRoute, name: str) -> bool:
+    return any(param.alias == name for dep in route.dependant.dependencies for param in dep.header_params)
 
 
 def _operation_id(call: Call) -> str:

@@ -154,13 +154,14 @@ def verify_chains(connection: Connection, secret: bytes) -> Iterator[ChainReport
 def _verify(connection: Connection, secret: bytes, workspace: WorkspaceId) -> ChainReport:
     query = select(audit_entries).where(audit_entries.c.workspace_id == workspace).order_by(audit_entries.c.seq)
     previous, expected = _GENESIS, 1
-    for row in connection.execution_options(yield_per=1000).execute(query):
-        values = {name: getattr(row, name) for name in _UNDER_MAC}
-        if row.seq != expected:
-            return ChainReport(workspace, expected - 1, previous.hex(), f"line {expected} is missing")
-        if not hmac.compare_digest(bytes(row.mac), _mac(secret, workspace, previous, values)):
-            return ChainReport(workspace, expected - 1, previous.hex(), f"line {expected} was changed or replaced")
-        previous, expected = bytes(row.mac), expected + 1
+    with connection.execute(query, execution_options={"yield_per": 1000}) as rows:
+        for row in rows:
+            values = {name: getattr(row, name) for name in _UNDER_MAC}
+            if row.seq != expected:
+                return ChainReport(workspace, expected - 1, previous.hex(), f"line {expected} is missing")
+            if not hmac.compare_digest(bytes(row.mac), _mac(secret, workspace, previous, values)):
+                return ChainReport(workspace, expected - 1, previous.hex(), f"line {expected} was changed or replaced")
+            previous, expected = bytes(row.mac), expected + 1
     return ChainReport(workspace, expected - 1, previous.hex(), None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ class IdempotencyQueries(TenantQueries):
         values = {
             "workspace_id": self.workspace,
             "principal": principal,
-            "idempotency_key": key,
+            "idempotency_key": _kept(key),
             "fingerprint": fingerprint,
             "answer": {},
             "created_at": now,
@@ -52,4 +53,9 @@ class IdempotencyQueries(TenantQueries):
         self.connection.execute(self._update(idempotency).where(*self._named(principal, key)).values(answer=answer))
 
     def _named(self, principal: str, key: str) -> tuple[Any, ...]:
-        return (idempotency.c.principal == principal, idempotency.c.idempotency_key == key)
+        return (idempotency.c.principal == principal, idempotency.c.idempotency_key == _kept(key))
+
+
+def _kept(key: str) -> str:
+    """Its digest: what somebody sends by mistake, a secret say, is in no table."""
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, update
+from sqlalchemy import Row
 
 from bitting.core.roles import Grant, Role, load_grants, store_grants
 from bitting.store.pages import Page
@@ -45,8 +45,7 @@ class RoleQueries(TenantQueries):
     def insert(self, name: str, grants: tuple[Grant, ...], now: int) -> RoleRow:
         """Adds a role under the workspace's next number."""
         role_id = self.connection.execute(
-            update(workspaces)
-            .where(workspaces.c.id == self.workspace)
+            self._update(workspaces)
             .values(last_role_id=workspaces.c.last_role_id + 1)
             .returning(workspaces.c.last_role_id)
         ).scalar_one()

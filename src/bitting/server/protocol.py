@@ -1,0 +1,62 @@
+"""HTTP/1.1 with a bound on the head of a request: what comes before authentication must not fill the memory.
+
+The parser below keeps a header until it is complete, however long it is; so the bytes of a head are
+counted as they come, and the connection ends where they are too many (RFC 6585 §5).
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bitting.core.decisions import Code
+from bitting.core.ids import new_id
+from bitting.server.errors import problem
+
+MAX_HEAD_BYTES = 65_536
+LINGER_SECONDS = 2.0
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """The server's protocol; at most MAX_HEAD_BYTES (and one read of the socket) of a head are taken in."""
+
+    _head_bytes = 0
+    _in_head = True
+    _refused = False
+
+    def data_received(self, data: bytes) -> None:
+        """Counts what may belong to a head, and hands everything on."""
+        if self._refused:
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and self._head_bytes > len(data):
+                self._refuse()
+                return
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; a body may follow."""
+        self._in_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """What comes now is the next request's head."""
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_complete()
+
+    def _refuse(self) -> None:
+        request_id = new_id("req")
+        answer = problem(Code.HEADERS_TOO_LARGE, f"A request's head has at most {MAX_HEAD_BYTES} bytes.", request_id)
+        status = HTTPStatus(answer.status_code)
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+        lines += [name + b": " + value for name, value in answer.raw_headers]
+        lines += [b"x-request-id: " + request_id.encode(), b"connection: close", b"", bytes(answer.body)]
+        self.transport.write(b"\r\n".join(lines))
+        # What is still on its way is read and thrown away for a while: a reset would take the answer with it.
+        self._refused = True
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
