@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,9 @@ from bitting.core.problems import InvalidInput
 
 SETTINGS_FILE = "bitting.toml"
 MIN_SECRET = 32
+
+
+_PEPPER_NAME = re.compile(r"[a-z0-9]{1,32}")
 
 
 class Settings(BaseSettings):
@@ -83,6 +87,9 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         if any(len(pepper.get_secret_value()) < 32 for pepper in value.values()):
             raise ValueError("a pepper has at least 32 characters")
+        # The environment knows no letter case, and the name stands beside each digest: it must be one everywhere.
+        if any(not _PEPPER_NAME.fullmatch(name) for name in value):
+            raise ValueError("a pepper's name has lower-case letters and digits, at most 32")
         return value
 
     @classmethod

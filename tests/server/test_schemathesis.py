@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -27,10 +27,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bitting.core.calls import CALLS
+from bitting.api.routing import CallRoute
+from bitting.server.app import _ROOMS
 from tests.support.api import Api, Workspace, running_api
 
-EXAMPLES = int(os.environ.get("BITTING_EXAMPLES", "12"))
+ROUTES = [route for room in _ROOMS for route in room.routes.routes if isinstance(route, CallRoute)]
+ALL = [route.call.name for route in ROUTES]
+# What has nothing but ids in its path can't be sent in a form that the document doesn't allow.
+WITH_INPUT = [route.call.name for route in ROUTES if route.body_field is not None or route._query_params()]
+EXAMPLES = int(os.environ.get("BITTING_EXAMPLES", "6"))
 CONFORMANCE = [
     not_a_server_error,
     status_code_conformance,
@@ -110,19 +115,20 @@ def conforms(bench: Bench, name: str, mode: GenerationMode, checks: list[Any]) -
     )
     @given(cases)
     def send(case: Any) -> None:
+        assume(len(str(case.query)) < 5000)  # a longer request line is refused before it is the application's
         headers = {"X-Api-Key": workspace.owner.secret}
         case.validate_response(case.call(headers=headers), checks=checks)
 
     send()
 
 
-@pytest.mark.parametrize("name", [call.name for call in CALLS])
+@pytest.mark.parametrize("name", ALL)
 def test_a_valid_request_is_answered_as_the_document_says(bench: Bench, name: str) -> None:
     """No 5xx, no status, content type, header or field that the document doesn't have."""
     conforms(bench, name, GenerationMode.POSITIVE, CONFORMANCE)
 
 
-@pytest.mark.parametrize("name", [call.name for call in CALLS])
+@pytest.mark.parametrize("name", WITH_INPUT)
 def test_an_invalid_request_is_refused_as_the_document_says(bench: Bench, name: str) -> None:
     """The same for requests that break the document, and none of them is taken."""
     conforms(bench, name, GenerationMode.NEGATIVE, [*CONFORMANCE, negative_data_rejection])

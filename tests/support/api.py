@@ -16,11 +16,11 @@ import httpx2
 import uvicorn
 
 from bitting.backend import Backend, Context, system_clock
+from bitting.core.authority import UserType
 from bitting.core.ids import new_id
 from bitting.core.plans import DEFAULT_PLANS
 from bitting.core.policies import Policies
 from bitting.core.principal import Principal, UserFacts, WorkspaceId, operator
-from bitting.core.authority import UserType
 from bitting.keys.service import create_key
 from bitting.server.app import create_app
 from bitting.settings import Settings
@@ -173,9 +173,9 @@ def running_api(url: str, **settings: Any) -> Iterator[Api]:
     store = Store(url)
     migrate(store)
     backend = Backend(store, audit_secret=AUDIT_SECRET, plans=dict(DEFAULT_PLANS), clock=clock)
-    with serving(create_app(Settings(**{"log_level": "error", **settings}), backend)) as base_url:
-        with httpx2.Client(base_url=base_url, timeout=DEADLINE) as client:
-            yield Api(base_url, backend, clock, client)
+    app = create_app(Settings(**{"log_level": "error", **settings}), backend)
+    with serving(app) as base_url, httpx2.Client(base_url=base_url, timeout=DEADLINE) as client:
+        yield Api(base_url, backend, clock, client)
     store.close()
 
 

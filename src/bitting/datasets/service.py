@@ -85,7 +85,10 @@ def change_dataset(backend: Backend, context: Context, name: str, given: dict[st
         if "properties" in given:
             # Links lead where the caller can see: a hidden dataset is an unknown name.
             properties = draft_properties(given["properties"], row.dataset, _shown(change, catalogue), new_name)
-        change.datasets.update(row.dataset.id, new_name, given.get("title", row.dataset.title), change.now)
+        title = given.get("title", row.dataset.title)
+        if replace(row.dataset, name=new_name, title=title, states=states, properties=properties) == row.dataset:
+            return before
+        change.datasets.update(row.dataset.id, new_name, title, change.now)
         _put_schema(change, row.dataset.id, states, properties)
         after, shown = _find(change, new_name)
         _follow(change, row.dataset, after.dataset)

@@ -1,0 +1,142 @@
+"""Migrations: an empty database comes to exactly the tables that the code knows, once, whoever else tries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Text, inspect, text
+
+from bitting.store.engine import Store
+from bitting.store.migrate import current_revision, migrate, newest_revision
+from bitting.store.tables import metadata
+from tests.support.races import processes_at_once
+
+
+@pytest.fixture
+def empty(database_url: str) -> Iterator[Store]:
+    """A store on an empty database."""
+    store = Store(database_url)
+    yield store
+    store.close()
+
+
+def test_an_empty_database_has_no_revision(empty: Store) -> None:
+    """And asking for it makes none."""
+    assert current_revision(empty) is None
+    assert current_revision(empty) is None
+
+
+def test_migrating_brings_an_empty_database_to_the_newest_revision(empty: Store) -> None:
+    """It says where it came from and where it is."""
+    assert migrate(empty) == (None, newest_revision())
+    assert current_revision(empty) == newest_revision()
+
+
+def test_migrating_again_does_nothing(empty: Store) -> None:
+    """What is in the tables stays."""
+    migrate(empty)
+    with empty.write() as connection:
+        line = "INSERT INTO audit_entries VALUES (:w, 1, 1, :w, :w, :w, NULL, NULL, NULL, :mac)"
+        connection.execute(text(line), {"w": "-", "mac": b"-"})
+    assert migrate(empty) == (newest_revision(), newest_revision())
+    with empty.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM audit_entries")).scalar_one() == 1
+
+
+def test_the_migrated_schema_is_the_one_in_the_code(empty: Store) -> None:
+    """Alembic, which compares tables, columns, types, indexes and constraints, finds no difference."""
+    migrate(empty)
+    with empty.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_migrated_schema_of_sqlite_is_the_one_that_create_all_makes(tmp_path: Path) -> None:
+    """Down to what Alembic doesn't compare, such as autoincrement: SQLite keeps the statements."""
+    empty = Store(f"sqlite:///{tmp_path}/migrated.db")
+    migrate(empty)
+    other = Store(f"sqlite:///{tmp_path}/made.db")
+    metadata.create_all(other.engine)
+    query = text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'")
+    schemas = []
+    for store in (empty, other):
+        with store.read() as connection:
+            schemas.append({row.name: _normal(row.sql) for row in connection.execute(query)})
+        store.close()
+    assert schemas[0] == schemas[1]
+
+
+def _normal(sql: str | None) -> str:
+    """A statement without what doesn't matter: white space, and the order of a table's clauses."""
+    head, _, body = " ".join((sql or "").split()).partition("(")
+    return head + "(" + ",".join(sorted(part.strip(" )") for part in body.split(",")))
+
+
+def test_foreign_keys_cascade(empty: Store) -> None:
+    """Each leads from a workspace, dataset or key to what is its own."""
+    migrate(empty)
+    found = inspect(empty.engine)
+    for table in metadata.sorted_tables:
+        expected = {
+            (tuple(key.column_keys), key.referred_table.name, key.ondelete) for key in table.foreign_key_constraints
+        }
+        assert {
+            (tuple(key["constrained_columns"]), key["referred_table"], key["options"].get("ondelete"))
+            for key in found.get_foreign_keys(table.name)
+        } == expected
+        assert all(ondelete == "CASCADE" for _, _, ondelete in expected)
+
+
+def test_every_tenant_table_has_a_workspace(empty: Store) -> None:
+    """And the database sees to it, but for the trail, which outlives its workspace."""
+    for table in metadata.sorted_tables:
+        if table.name == "workspaces":
+            continue
+        assert not table.c.workspace_id.nullable
+        assert bool(table.c.workspace_id.foreign_keys) == (table.name != "audit_entries")
+
+
+def test_text_is_compared_by_code_point_on_postgresql(make_postgres_database: Callable[..., str]) -> None:
+    """Every text column has the collation "C", whatever the database's own is, migrated as in the code."""
+    query = text(
+        "SELECT table_name, column_name, collation_name FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND data_type = 'text' AND table_name <> 'alembic_version'"
+    )
+    expected = {
+        (table.name, column.name)
+        for table in metadata.sorted_tables
+        for column in table.c
+        if isinstance(column.type, Text) and (table.name, column.name) != ("records", "data")
+    }
+    makers: list[Callable[[Store], object]] = [migrate, lambda store: metadata.create_all(store.engine)]
+    for make in makers:
+        store = Store(make_postgres_database())
+        make(store)
+        with store.read() as connection:
+            found = {(row.table_name, row.column_name): row.collation_name for row in connection.execute(query)}
+        store.close()
+        assert set(found) == expected
+        assert set(found.values()) == {"C"}
+
+
+_MIGRATE = """
+import sys
+from bitting.store.engine import Store
+from bitting.store.migrate import migrate
+store = Store(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+print(migrate(store)[0])
+"""
+
+
+@pytest.mark.parametrize("turn", range(2))
+def test_processes_that_migrate_at_once_take_turns(empty: Store, database_url: str, turn: int) -> None:
+    """One of them finds an empty database, the other finds it done; neither fails."""
+    said = processes_at_once(_MIGRATE, database_url)
+    assert sorted(line.strip() for line in said) == sorted(["None", newest_revision()])
+    assert current_revision(empty) == newest_revision()

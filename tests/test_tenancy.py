@@ -1,0 +1,213 @@
+"""One door to tenant data: every statement on a tenant table is bound to a workspace, as written and as run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+import bitting
+from bitting.store.tables import metadata
+from tests.support.api import Api, Workspace, running_api
+
+SOURCE = Path(bitting.__file__).parent
+TENANT_TABLES = {table.name for table in metadata.sorted_tables}
+
+# The only functions that may build a statement without TenantQueries' own builders, and why.
+UNBOUND = {
+    ("identities", "find_by_digest"): "finds the workspace by the credential",
+    ("audit", "verify_chains"): "the operator's: the trails of all workspaces, deleted ones included",
+    ("workspaces", "every_workspace"): "the operator's",
+    ("workspaces", "add_workspace"): "the operator's",
+    ("migrate", "migrate"): "a lock, and no table",
+}
+# These bind the workspace themselves: `self._ours`, `self.workspace` or the workspace given is in the statement.
+BOUND_BY_HAND = {
+    ("audit", "_verify"),
+    ("idempotency", "claim"),
+    ("record_writes", "locked"),
+}
+# Text of SQL; that each binds the workspace when it runs is shown below.
+TEXT = {("record_writes", name) for name in ("update", "remove_property", "create_index", "drop_index", "_run",
+                                             "_insert_statement")} | {("records", "_execute")}  # fmt: skip
+THE_DOOR = {("tenant", name) for name in ("_select", "_insert", "_update", "_delete")}
+BUILDERS = {"select", "insert", "update", "delete", "text", "exists", "sqlite_insert", "postgresql_insert"}
+
+
+def functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    """The functions and methods of a module."""
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def builds(function: ast.FunctionDef) -> bool:
+    """Whether a function builds a statement: `select(…)`, `table.insert(…)`, `text(…)`, but not `self._select(…)`."""
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id in BUILDERS:
+            return True
+        attribute = node.func
+        if (
+            isinstance(attribute, ast.Attribute)
+            and isinstance(attribute.value, ast.Name)
+            and attribute.value.id in TENANT_TABLES | {"table"}
+            and attribute.attr in BUILDERS
+        ):
+            return True
+    return False
+
+
+def builders_of_the_store() -> set[tuple[str, str]]:
+    """Every function of the store that builds a statement."""
+    return {
+        (path.stem, function.name)
+        for path in sorted((SOURCE / "store").glob("*.py"))
+        for function in functions(ast.parse(path.read_text()))
+        if builds(function)
+    }
+
+
+def test_statements_are_built_only_where_they_are_known_to_be_bound() -> None:
+    """A new one has to be made with TenantQueries, or be written down above; and what is gone is gone from there."""
+    assert builders_of_the_store() == THE_DOOR | BOUND_BY_HAND | TEXT | set(UNBOUND)
+
+
+def test_what_binds_by_hand_names_the_workspace() -> None:
+    """In the statement's own source."""
+    for module, name in BOUND_BY_HAND:
+        tree = ast.parse((SOURCE / "store" / f"{module}.py").read_text())
+        (function,) = (found for found in functions(tree) if found.name == name)
+        source = ast.unparse(function)
+        assert re.search(r"self\._ours\(|'workspace_id': self\.workspace|workspace_id == workspace\b", source), name
+
+
+def test_nobody_but_the_store_knows_the_tables() -> None:
+    """Nor runs a statement: outside of the store there is no `text(…)` and no table."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        if "store" in path.relative_to(SOURCE).parts[:1]:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module != "bitting.store.tables", path
+                if node.module == "sqlalchemy" and "sqlalchemy" not in path.relative_to(SOURCE).parts:
+                    assert {name.name for name in node.names} <= {"Connection"}, path
+
+
+def test_workspace_ids_are_minted_where_they_are_known_to_be() -> None:
+    """By authentication, and by the operator's commands: nobody else turns a text into a WorkspaceId."""
+    minting = {
+        str(path.relative_to(SOURCE))
+        for path in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "WorkspaceId"
+    }
+    outside = {path for path in minting if not path.startswith("cli/")}
+    assert outside == {
+        "store/identities.py",
+        "store/workspaces.py",
+        "store/audit.py",
+        "workspaces/operation.py",
+    }
+
+
+# --- when they run -------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
+    """A server of the test's own, whose statements are watched."""
+    url = f"sqlite:///{tmp_path}/bitting.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    with running_api(url) as api:
+        yield api
+
+
+_FINDING = "FROM key_secrets \nWHERE key_secrets.digest IN"
+_NAMED = re.compile(rf"\b(?:FROM|INTO|UPDATE)\s+({'|'.join(sorted(TENANT_TABLES))})\b")
+
+LISTED = ("keys", "roles", "datasets", "users", "dashboards", "records", "audit")
+
+
+def work(workspace: Workspace) -> None:
+    """Something of everything that the API does."""
+    owner = workspace.owner
+    workspace.dataset("customers", label="text")
+    workspace.dataset(
+        total={"type": "integer", "indexed": True}, note="text", seller="user",
+        customer={"type": "record", "dataset": "customers"},
+    )  # fmt: skip
+    customer = workspace.record("customers", "new", label="Ada")
+    user = workspace.user()
+    record = workspace.record("orders", "new", total=1, note="x", customer=customer, seller=user)
+    path = f"/v1/records/orders/{record}"
+    role = workspace.role({"dataset": "orders", "states": ["new"], "view": ["total", "customer"]})
+    dashboard = owner.post("/v1/dashboards", {"name": "d"}, headers={"Idempotency-Key": "x"}).json()["id"]
+    key = workspace.key(role=role, owner=user)
+    child = owner.post("/v1/keys", {"name": "k", "rateLimits": [{"name": "a", "limit": 5, "windowSeconds": 60}]}).json()
+    properties = owner.get("/v1/datasets/orders").json()["properties"]
+    answers = [
+        owner.post("/v1/dashboards", {"name": "d"}, headers={"Idempotency-Key": "x"}),
+        *(owner.get(f"/v1/{room}", count=True) for room in LISTED),
+        *(owner.get(place) for place in (path, f"/v1/keys/{key.id}", f"/v1/keys/{key.id}/access", f"/v1/roles/{role}",
+                                         f"/v1/users/{user}", f"/v1/dashboards/{dashboard}", "/v1/workspace",
+                                         "/v1/resources", "/v1/keys/current")),
+        owner.get("/v1/audit", log="refusals", count=True),
+        owner.get("/v1/records", dataset="orders", sort="-total", count=True, filter='{"note": "x"}', limit=1),
+        key.get("/v1/records", count=True),
+        key.get("/v1/keys"),
+        owner.post("/v1/keys/verify", {"key": key.secret}),
+        owner.patch(path, {"properties": {"total": 2, "seller": None}}),
+        owner.post(f"{path}/state", {"state": "paid"}),
+        owner.post(f"{path}/archive"),
+        owner.patch("/v1/datasets/orders", {"properties": [p for p in properties if p["name"] != "note"]}),
+        owner.post(f"/v1/keys/{child['id']}/rotate", {"overlapSeconds": 5}),
+        owner.post(f"/v1/keys/{child['id']}/disable"),
+        owner.post(f"/v1/keys/{child['id']}/enable"),
+        owner.put("/v1/resources", {"links": {"read": {}}}),
+        owner.put("/v1/resources", {}),
+        owner.patch("/v1/workspace", {"name": "W"}),
+        owner.patch(f"/v1/users/{user}", {"name": "U"}),
+        owner.patch(f"/v1/roles/{role}", {"name": "R"}),
+        owner.patch(f"/v1/dashboards/{dashboard}", {"name": "D"}),
+        owner.delete(path),
+        owner.delete(f"/v1/users/{user}"),
+        owner.delete(f"/v1/roles/{role}"),
+        owner.delete(f"/v1/dashboards/{dashboard}"),
+        owner.delete("/v1/datasets/orders"),
+        owner.delete("/v1/workspace"),
+    ]  # fmt: skip
+    refused = [answer.text for answer in answers if not answer.is_success]
+    assert refused == []
+
+
+def given_values(parameters: Any) -> list[list[Any]]:
+    """The values of each row that a statement is run with."""
+    rows = parameters if isinstance(parameters, list) else [parameters]
+    return [list(row.values()) if isinstance(row, dict) else list(row) for row in rows]
+
+
+def test_every_statement_that_runs_is_bound_to_the_callers_workspace(own_api: Api) -> None:
+    """Whatever the API does: each statement on a tenant table compares the workspace's id, and with ours."""
+    workspace = own_api.workspace()
+    workspace.owner.post("/v1/dashboards", {"name": "warm"})
+    unbound: list[str] = []
+    tables: set[str] = set()
+
+    def watch(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        named = set(_NAMED.findall(statement))
+        tables.update(named)
+        if not named or statement.lstrip().startswith(("CREATE", "DROP", "PRAGMA")) or _FINDING in statement:
+            return
+        compared = "workspace_id" in statement or "workspaces.id = " in statement
+        if not compared or not all(workspace.id in values for values in given_values(parameters)):
+            unbound.append(statement)
+
+    event.listen(own_api.backend.store.engine, "before_cursor_execute", watch)
+    work(workspace)
+    event.remove(own_api.backend.store.engine, "before_cursor_execute", watch)
+    assert unbound == []
+    assert tables == TENANT_TABLES
