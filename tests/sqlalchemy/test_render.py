@@ -157,6 +157,20 @@ def test_a_thousand_parts_stay_within_sqlites_depth() -> None:
     assert sqlite3.connect(":memory:").execute(f"SELECT 1 FROM (SELECT 4321 AS x) WHERE {condition}").fetchall()
 
 
+@pytest.mark.parametrize(
+    ("prefix", "end"),
+    [
+        ("a", "b"),
+        ("ab\U0010ffff\U0010ffff", "ac"),
+        ("x\ud7ff", "x\ue000"),
+        ("\U0010ffff", None),
+        ("", None),
+    ],
+)
+def test_the_end_of_a_prefix_can_be_encoded(prefix: str, end: str | None) -> None:
+    assert after_prefix(prefix) == end
+
+
 scalars = st.characters(exclude_categories=["Cs"])
 edges = st.sampled_from(["\ud7ff", "\ue000", "\U0010ffff", "\uffff", "\U00010000", "\x01", "a"])
 texts = st.text(edges | scalars, max_size=4)

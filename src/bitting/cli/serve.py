@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ import typer
 from bitting.cli.options import Json
 from bitting.cli.output import print_json
 
+_BETWEEN_TRIES = 0.05  # seconds
 _APP = "bitting.server.app:create_app"
 
 
@@ -33,10 +36,7 @@ def serve(
         migrate(store)
         check_ready(settings, store)
         store.close()
-        print(
-            f"Bitting answers at {_address(listening)} (docs at {_address(listening)}/docs). Ctrl-C ends it.",
-            flush=True,
-        )
+        threading.Thread(target=_announce, args=(listening,), daemon=True).start()
         _run(listening, settings.workers if workers is None else workers)
 
 
@@ -81,6 +81,20 @@ def _bound(host: str, port: int) -> socket.socket:
 
 def _hint(port: int) -> str:
     return f"Is something else running there? Choose another port: --port {port + 1 if port < 65535 else 8000}"
+
+
+def _announce(listening: socket.socket) -> None:
+    """Says where Bitting answers as soon as it does: till then nobody listens at the bound address."""
+    host, port = listening.getsockname()[:2]
+    while True:
+        try:
+            socket.create_connection((host, port), 1).close()
+        except OSError:
+            time.sleep(_BETWEEN_TRIES)
+        else:
+            address = _address(listening)
+            print(f"Bitting answers at {address} (docs at {address}/docs). Ctrl-C ends it.", flush=True)
+            return
 
 
 def _address(listening: socket.socket) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bitting.core.authority import OWN_SCOPES
+from bitting.core.authority import OWN_SCOPES, Access, UserType
 from bitting.core.decisions import Allowed
-from bitting.core.permission import may_use_scope
+from bitting.core.permission import may_use_scope, may_write_users
 from bitting.core.principal import Principal
 from bitting.core.reach import Reach, RecordFacts
 from bitting.core.roles import RecordAction, Role
@@ -21,29 +21,32 @@ def explain_scopes(principal: Principal) -> list[str]:
     return [scope for scope in (*OWN_SCOPES, *declared) if isinstance(may_use_scope(principal, scope), Allowed)]
 
 
-def explain_data(catalogue: Catalogue, roles: Iterable[Role], *, has_user: bool) -> list[dict[str, object]]:
+def explain_data(
+    catalogue: Catalogue, roles: Iterable[Role], *, has_user: bool, reads: bool = True, writes: bool = True
+) -> list[dict[str, object]]:
     """What roles open, dataset by dataset; datasets on which they open nothing are left out.
 
     Args:
         catalogue: the workspace's datasets.
         roles: all roles that bind; none: everything.
         has_user: whether the principal has a user (otherwise grants for assigned records give nothing).
+        reads: whether the scope `records:read` is held: without it nothing is viewed.
+        writes: whether `records:write` is.
     """
     bound = tuple(roles)
     reaches = [Reach.of(dataset, bound, has_user=has_user) for dataset in catalogue.datasets]
-    return [
-        {
-            "dataset": reach.dataset.name,
-            "states": [entry for state in reach.dataset.states_by_id for entry in _state(reach, state)],
-        }
-        for reach in reaches
-        if reach.any_right
-    ]
+    scopes = {"view": reads, "edit": writes, "record": writes, "to": writes}
+    explained = [(reach, [entry for state in reach.dataset.states_by_id for entry in _state(reach, state, scopes)])
+                 for reach in reaches if reach.any_right]  # fmt: skip
+    return [{"dataset": reach.dataset.name, "states": states} for reach, states in explained if states]
 
 
-def _state(reach: Reach, state: int) -> list[dict[str, object]]:
+def _state(reach: Reach, state: int, scopes: dict[str, bool]) -> list[dict[str, object]]:
     """One entry for all records of a state, and one for the user's own where that is more."""
-    plain, assigned = (_entry(reach, RecordFacts(state, connected)) for connected in (False, True))
+    plain, assigned = (
+        {part: value if scopes.get(part, True) else [] for part, value in _entry(reach, record).items()}
+        for record in (RecordFacts(state, False), RecordFacts(state, True))
+    )
     entries = []
     if _opens(plain):
         entries.append({**plain, "only": None})
@@ -68,10 +71,12 @@ def _opens(entry: dict[str, object]) -> bool:
     return any(entry[part] for part in ("view", "edit", "record", "to"))
 
 
-def in_words(data: Iterable[dict[str, object]], *, unrestricted: bool) -> list[str]:
+def in_words(
+    data: Iterable[dict[str, object]], *, unrestricted: bool, reads: bool = True, writes: bool = True
+) -> list[str]:
     """The same as sentences, one for each dataset and state."""
-    if unrestricted:
-        return ["All records of all datasets, with all their properties: no role bounds this key."]
+    if unrestricted and (reads or writes):
+        return [_UNRESTRICTED[reads, writes]]
     sentences = []
     for dataset in data:
         for entry in _entries(dataset):
@@ -80,6 +85,13 @@ def in_words(data: Iterable[dict[str, object]], *, unrestricted: bool) -> list[s
                 which += " and assigned to the key's owner"
             sentences.append(f"{which}: {'; '.join(_rights(entry))}.")
     return sentences or ["No records at all."]
+
+
+_UNRESTRICTED = {
+    (True, True): "All records of all datasets, with all their properties: no role bounds this key.",
+    (True, False): "All records of all datasets, with all their properties, to read: no role bounds this key.",
+    (False, True): "Records of all datasets, to create, change and delete and not to read: no role bounds this key.",
+}
 
 
 def _entries(dataset: dict[str, object]) -> list[dict[str, object]]:
@@ -104,18 +116,27 @@ def _listed(value: object) -> str:
     return ", ".join(_strings(value))
 
 
+# What is administered, by the scope that it needs; and who is left out for administrators.
+_ADMINISTERED = {
+    "dashboards:write": ("dashboards", "dashboards"),
+    "datasets:write": ("datasets", "datasets"),
+    "roles:write": ("roles", "roles"),
+    "users:write": ("users except owners", "users"),
+    "keys:write": ("keys except owners' keys", "keys"),
+    "resources:write": ("resources", "resources"),
+    "workspace:write": ("the workspace", "the workspace"),
+}
+
+
 def administration(principal: Principal) -> list[str]:
-    """What a principal may administer, in words, by its effective user type."""
-    words = {
-        "user": [],
-        "administrator": [
-            "dashboards",
-            "datasets",
-            "roles",
-            "users except owners",
-            "keys except owners' keys",
-            "resources",
-        ],
-        "owner": ["dashboards", "datasets", "roles", "users", "keys", "resources", "the workspace"],
-    }
-    return words[principal.user_type.value]
+    """What a principal may administer, in words, by its effective user type and its scopes."""
+    if not principal.is_administrator:
+        return []
+    owner = principal.user_type is UserType.OWNER
+    return [words[owner] for scope, words in _ADMINISTERED.items() if _administers(principal, scope)]
+
+
+def _administers(principal: Principal, scope: str) -> bool:
+    decision = may_write_users(principal) if scope == "users:write" else may_use_scope(principal, scope)
+    full = scope != "resources:write" or principal.access is Access.FULL
+    return full and isinstance(decision, Allowed)

@@ -80,16 +80,18 @@ def explain_access(backend: Backend, context: Context, key_id: str) -> dict[str,
         alive = key_status(row.facts, reading.now) == "active"
         gone = row.facts.owner is not None and (subject.user is None or not subject.user.enabled)
         works = alive and not gone
-        data = explain_data(catalogue, roles, has_user=subject.user is not None) if works else []
+        scopes = explain_scopes(subject) if works else []
+        records = {"reads": "records:read" in scopes, "writes": "records:write" in scopes}
+        data = explain_data(catalogue, roles, has_user=subject.user is not None, **records) if works else []
         return {
             "keyId": row.facts.id,
             "status": key_status(row.facts, reading.now),
             "userType": subject.user_type.value,
             "administration": administration(subject) if works else [],
-            "scopes": explain_scopes(subject) if works else [],
+            "scopes": scopes,
             "unrestricted": works and not roles,
             "datasets": data,
-            "words": in_words(data, unrestricted=works and not roles),
+            "words": in_words(data, unrestricted=works and not roles, **records),
             "partial": viewer.bound,
         }
 

@@ -13,10 +13,11 @@ from typing import Any
 from bitting.api.answers import Outcome
 from bitting.api.etags import check_if_match
 from bitting.backend import Backend, Change, Context
-from bitting.core.decisions import insufficient
+from bitting.core.decisions import Allowed, insufficient
 from bitting.core.errors import Conflict, NotFound, Refused
 from bitting.core.evaluate import Facts, is_assigned
 from bitting.core.jsontext import path_label
+from bitting.core.permission import may_use_scope
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.reach import RecordFacts
 from bitting.core.roles import RecordAction
@@ -183,8 +184,9 @@ def _required_filled(held: _Held) -> None:
 
 
 def _view(change: Change, scope: DatasetScope, record_id: str) -> dict[str, Any]:
-    """The record as the principal may see it now, or its id alone."""
-    row = change.records.visible(scope, record_id)
+    """The record as the principal may see it now, or its id alone: a key that may only write reads nothing back."""
+    reads = isinstance(may_use_scope(change.principal, "records:read"), Allowed)
+    row = change.records.visible(scope, record_id) if reads else None
     return {"id": record_id} if row is None else record_view(row, scope)
 
 

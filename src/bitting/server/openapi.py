@@ -47,18 +47,33 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         schemas.pop(unused, None)
     routes: list[CallRoute] = app.state.call_routes
     for route in routes:
-        _complete(document["paths"][route.path_format][route.call.method.lower()], route)
+        operation = document["paths"][route.path_format][route.call.method.lower()]
+        _complete(operation, route)
+        if route.call.method == "PATCH":
+            _without_defaults(operation, schemas)
     app.openapi_schema = document
     return document
 
 
-def call_codes(call: Call, *, has_body: bool, conditional: bool) -> list[Code]:
-    """Every problem code that a call can answer, in the order of CODES; `conditional`: whether it takes If-Match."""
+def _without_defaults(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """What is left out of a PATCH stays as it is: a default in its schema would say otherwise."""
+    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    for field in schemas[reference.rsplit("/", 1)[-1]]["properties"].values():
+        field.pop("default", None)
+
+
+def call_codes(call: Call, *, has_body: bool, conditional: bool, repeatable: bool) -> list[Code]:
+    """Every problem code that a call can answer, in the order of CODES.
+
+    `conditional`: whether it takes If-Match; `repeatable`: whether it takes an Idempotency-Key.
+    """
     codes = {*_EVERY_CALL}
     if has_body:
         codes |= {*_WITH_BODY}
     if call.method != "GET" and call.name != "POST /v1/keys/verify":
-        codes |= {Code.CONFLICT, Code.IDEMPOTENCY_MISMATCH}
+        codes.add(Code.CONFLICT)
+    if repeatable:
+        codes.add(Code.IDEMPOTENCY_MISMATCH)
     if conditional:
         codes.add(Code.STALE)
     if call.name == "PATCH /v1/roles/{role_id}":
@@ -73,8 +88,13 @@ def _complete(operation: dict[str, Any], route: CallRoute) -> None:
     operation["security"] = [{"apiKey": []}, {"bearer": []}]
     operation["x-scope"] = call.scope
     by_status: dict[int, list[str]] = {}
-    conditional = _takes_header(route, "if-match")
-    for code in call_codes(call, has_body=route.body_field is not None, conditional=conditional):
+    codes_of_call = call_codes(
+        call,
+        has_body=route.body_field is not None,
+        conditional=_takes_header(route, "if-match"),
+        repeatable=_takes_header(route, "idempotency-key"),
+    )
+    for code in codes_of_call:
         by_status.setdefault(CODES[code].status, []).append(code.value)
     operation["x-problem-codes"] = {str(status): codes for status, codes in by_status.items()}
     responses = operation["responses"]

@@ -144,6 +144,7 @@ records = Table(
     Column("archived_at", Instant),
     Index("ix_records_newest", "workspace_id", "created_at", "id"),
     Index("ix_records_dataset_newest", "dataset_id", "created_at", "id"),
+    Index("ix_records_dataset_id_id", "dataset_id", "id"),  # sorts by id, and the tail of missing values
     Index("ix_records_state", "dataset_id", "state_id", "created_at", "id"),
 )
 

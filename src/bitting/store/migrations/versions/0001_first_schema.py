@@ -257,4 +257,5 @@ def upgrade() -> None:
     )
     op.create_index("ix_records_dataset_newest", "records", ["dataset_id", "created_at", "id"], unique=False)
     op.create_index("ix_records_newest", "records", ["workspace_id", "created_at", "id"], unique=False)
+    op.create_index("ix_records_dataset_id_id", "records", ["dataset_id", "id"], unique=False)
     op.create_index("ix_records_state", "records", ["dataset_id", "state_id", "created_at", "id"], unique=False)
