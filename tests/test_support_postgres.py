@@ -103,6 +103,7 @@ def test_stub(postgres_server):
 @pytest.mark.parametrize(("end", "workers"), [(None, 0), (signal.SIGINT, 2), (signal.SIGKILL, 2)])
 def test_nothing_is_left_after_the_run(tmp_path: Path, end: signal.Signals | None, workers: int) -> None:
     """A run whose test fails, one that Ctrl-C ends and one that is killed: the server and its folder are gone."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # else a file of a folder above may be taken for its settings
     (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
     (tmp_path / "test_stub.py").write_text(STUB.format(waits=end is not None))
     with (tmp_path / "output").open("w") as output:

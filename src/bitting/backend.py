@@ -20,10 +20,12 @@ from bitting.core.decisions import Code, Denied
 from bitting.core.errors import BittingError, IdempotencyMismatch, NotFound, Refused, enforce
 from bitting.core.jsontext import canonical
 from bitting.core.lifecycle import Identity
+from bitting.core.partial import visible_catalogue
 from bitting.core.permission import may_call
-from bitting.core.principal import Principal, WorkspaceId
+from bitting.core.principal import KeyFacts, Principal, UserFacts, WorkspaceId
 from bitting.core.reach import Reach
-from bitting.core.schema import Dataset
+from bitting.core.roles import Role
+from bitting.core.schema import Catalogue, Dataset
 from bitting.settings import Settings
 from bitting.store.audit import AuditEntry, Refusal
 from bitting.store.engine import Store
@@ -60,6 +62,20 @@ class Reading(Tenant):
         """What the principal's roles open in a dataset."""
         return Reach.of(dataset, self.principal.roles, has_user=self.principal.user is not None)
 
+    def shown(self, catalogue: Catalogue) -> Catalogue:
+        """The part of the catalogue that exists for the principal."""
+        return visible_catalogue(catalogue, self.principal.roles, has_user=self.principal.user is not None)
+
+    def role(self, role_id: int | None) -> Role | None:
+        """A role by its id, if there is one."""
+        found = None if role_id is None else self.roles.get(role_id)
+        return None if found is None else found.role
+
+    def owner_of(self, key: KeyFacts) -> UserFacts | None:
+        """The user that a personal key belongs to, if it still stands."""
+        found = None if key.owner is None else self.users.get(key.owner)
+        return None if found is None else found.facts
+
 
 class Change(Reading):
     """A change of one workspace, not yet committed."""
@@ -68,6 +84,14 @@ class Change(Reading):
         super().__init__(connection, principal, backend.clock())
         self.context = context
         self._backend = backend
+
+    def refresh(self) -> None:
+        """Resolves the principal again: after a wait it may have lost what it had.
+
+        Raises:
+            Refused: when it has lost what the call needs.
+        """
+        self.principal = self._backend.fresh(self.connection, self.context)
 
     def record(self, action: str, target: str, before: Any = None, after: Any = None) -> None:
         """Writes the change's audit line; `before` and `after` never hold a secret."""
@@ -151,15 +175,20 @@ class Backend:
         with self.store.write() as connection:
             if not Tenant(connection, context.principal.workspace).workspace.lock():
                 raise NotFound
-            yield Change(connection, context, self._fresh(connection, context), self)
+            yield Change(connection, context, self.fresh(connection, context), self)
 
     @contextmanager
     def change_records(self, context: Context) -> Iterator[Change]:
         """A change of records: many at a time; schemas are held by `datasets.share`."""
         with self.store.write() as connection:
-            yield Change(connection, context, self._fresh(connection, context), self)
+            yield Change(connection, context, self.fresh(connection, context), self)
 
-    def _fresh(self, connection: Connection, context: Context) -> Principal:
+    def fresh(self, connection: Connection, context: Context) -> Principal:
+        """The context's principal as it is now, and still permitted the call.
+
+        Raises:
+            Refused: when it is not.
+        """
         principal = self.authenticator.refresh(context.principal, connection)
         if isinstance(principal, Denied):
             raise Refused(principal)

@@ -165,7 +165,7 @@ def test_no_role_is_everything_and_an_empty_role_nothing() -> None:
     free, closed = Reach.of(DATASET, [], has_user=False), Reach.of(DATASET, [Role(1, "", ())], has_user=True)
     assert free.viewable(record) == set(PROPERTIES)
     assert free.any_right
-    assert free.sees_whole_schema
+    assert free.holds_whole_dataset
     assert free.row_predicate() == free.cell_predicate(1) == TRUE
     assert not closed.any_right
     assert not closed.exists(record)

@@ -95,7 +95,8 @@ WORDS: dict[Code, tuple[str, str]] = {
         "When is the refill? A quota that is never refilled has to be raised.",
     ),
     Code.MALFORMED_BODY: (
-        "The body is not one JSON document in UTF-8. A name that stands twice in an object counts as malformed too.",
+        "The body is not one JSON document in UTF-8. What is JSON and still not allowed, such as a name given twice, "
+        "is `invalid_request`.",
         "Is the body quoted by the shell as you meant it? Is it empty?",
     ),
     Code.INVALID_REQUEST: (

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 
 from bitting.core.decisions import Code
 from bitting.core.errors import BittingError
 from bitting.core.jsontext import Malformed, parse
+
+BODY_SECONDS = 30
 
 
 class MalformedBody(BittingError):
@@ -31,24 +36,41 @@ class PayloadTooLarge(BittingError):
 _JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 
 
-async def prepare_body(request: Request, *, expected: bool, required: bool = True) -> None:
+async def read_body(request: Request) -> bytes:
+    """Reads the whole body, within the limit and the time for it.
+
+    It is read before anybody is authenticated: a body that is held back must not carry an authentication past a
+    revocation.
+
+    Raises:
+        PayloadTooLarge, MalformedBody.
+    """
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read(request)
+    except TimeoutError:
+        raise MalformedBody(f"The body was not complete within {BODY_SECONDS} seconds.") from None
+
+
+async def prepare_body(request: Request, raw: bytes, *, expected: bool, required: bool = True) -> None:
     """Parses the body strictly and puts the result where the framework looks for it.
 
     Args:
-        request: the request, its body not yet read.
+        request: the request.
+        raw: its body.
         expected: whether the call takes a body at all; one that it doesn't take is passed over.
         required: whether it must have one.
 
     Raises:
-        PayloadTooLarge, UnsupportedMediaType, MalformedBody, InvalidInput: before the endpoint runs.
+        UnsupportedMediaType, MalformedBody, InvalidInput: before the endpoint runs.
     """
-    raw = await _read(request)
     if not expected or (not raw and not required):
         return
     if raw and request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _JSON_TYPES:
         raise UnsupportedMediaType("The body must be JSON, and its Content-Type must say so.")
     try:
-        request._json = parse(raw)
+        # Not on the event loop: a large body takes long, and others wait.
+        request._json = await run_in_threadpool(parse, raw)
     except Malformed as error:
         raise MalformedBody(str(error)) from None
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import Request
 
 from bitting.core.lifecycle import Transport
-from bitting.core.network import Networks, client_address, parse_address
+from bitting.core.network import Networks, client_address, is_loopback, parse_address
 from bitting.verify.authentication import RequestFacts
+
+_FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip")
 
 
 def request_facts(request: Request, proxies: Networks) -> RequestFacts:
@@ -22,6 +24,7 @@ def request_facts(request: Request, proxies: Networks) -> RequestFacts:
         transport=Transport(
             address=_client(request, proxies),
             secure=_secure(request, proxies),
+            local=_local(request, proxies),
             from_browser="origin" in headers or "sec-fetch-site" in headers,
         ),
     )
@@ -31,6 +34,14 @@ def _client(request: Request, proxies: Networks) -> str | None:
     if request.client is None:
         return None
     return client_address(request.client.host, request.headers.getlist("x-forwarded-for"), proxies)
+
+
+def _local(request: Request, proxies: Networks) -> bool:
+    """Whether the peer is this machine, and nothing says that it passes on what came from elsewhere."""
+    peer = None if request.client is None else parse_address(request.client.host)
+    if peer is None or not is_loopback(peer) or proxies.contains(peer):
+        return False
+    return not any(name in request.headers for name in _FORWARDING)
 
 
 def _secure(request: Request, proxies: Networks) -> bool:

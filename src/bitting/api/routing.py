@@ -5,14 +5,16 @@ A route whose method and path are not in CALLS can't be made, so no call is ever
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
-from bitting.api.bodies import prepare_body
+from bitting.api.bodies import prepare_body, read_body
 from bitting.api.requests import request_facts
 from bitting.backend import Backend, Context
 from bitting.core.calls import CALLS_BY_NAME, Call
@@ -40,6 +42,7 @@ class CallRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             backend: Backend = request.app.state.backend
+            raw = await read_body(request)
             context = await run_in_threadpool(self._context, request, backend)
             request.state.context = context
             _check_path(request)
@@ -47,8 +50,8 @@ class CallRoute(APIRoute):
             try:
                 field = self.body_field
                 required = field is not None and field.field_info.is_required()
-                await prepare_body(request, expected=field is not None, required=required)
-                return await endpoint(request)
+                await prepare_body(request, raw, expected=field is not None, required=required)
+                return _tagged(request, await endpoint(request))
             except BittingError as error:
                 await run_in_threadpool(backend.log_refusal, context, error)
                 raise
@@ -101,6 +104,13 @@ def authenticate(request: Request, backend: Backend) -> Principal:
         raise Refused(result)
     request.state.principal = result
     return result
+
+
+def _tagged(request: Request, response: Response) -> Response:
+    """Every good answer to a GET has an ETag; where the route sets none, that of the bytes."""
+    if request.method == "GET" and response.status_code == HTTPStatus.OK and "etag" not in response.headers:
+        response.headers["ETag"] = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+    return response
 
 
 def _check_path(request: Request) -> None:

@@ -7,6 +7,7 @@ filter tells the name either.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bitting.api.pages import PageRequest, page_view
@@ -15,7 +16,7 @@ from bitting.backend import Backend, Context
 from bitting.core.jsontext import text_flaw
 from bitting.core.problems import InvalidInput
 from bitting.core.values import format_instant
-from bitting.store.audit import AuditEntry, AuditFilter, ChainReport, Refusal, verify_chains
+from bitting.store.audit import AuditEntry, AuditFilter, ChainReport, Head, Refusal, verify_chains
 
 # What of the trail speaks of data: by a change's action, and by a refused call.
 _DATA = ("role.", "dataset.", "record.")
@@ -81,7 +82,10 @@ def refusal_view(refusal: Refusal, *, bound: bool) -> dict[str, Any]:
     }
 
 
-def verify_trail(backend: Backend) -> list[ChainReport]:
-    """Checks the trail of every workspace, deleted ones included; for the operator's command line alone."""
+def verify_trail(backend: Backend, heads: Mapping[str, Head] | None = None) -> list[ChainReport]:
+    """Checks the trail of every workspace, deleted ones included; for the operator's command line alone.
+
+    `heads`: lines exported earlier, by workspace, that must still stand.
+    """
     with backend.store.read() as connection:
-        return list(verify_chains(connection, backend.audit_secret))
+        return list(verify_chains(connection, backend.audit_secret, heads))

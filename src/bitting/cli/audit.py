@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from bitting.cli.options import Cursor, Json, Limit, Workspace
 from bitting.cli.output import cell, moment, print_json, print_table
-
-if TYPE_CHECKING:
-    from bitting.store.audit import ChainReport
 
 group = typer.Typer(no_args_is_help=True, help="The audit trail: read it, check it, export its head.")
 
@@ -63,7 +59,7 @@ def verify(
 
     kept = {} if heads is None else _read_heads(heads)
     with opened() as backend:
-        reports = _held_against(kept, verify_trail(backend))
+        reports = verify_trail(backend, kept)
     if as_json:
         print_json([{"workspace": it.workspace, "lines": it.entries, "flaw": it.flaw} for it in reports])
     else:
@@ -71,20 +67,6 @@ def verify(
         print_table(["Workspace", "Lines that hold", "Chain"], rows, empty="There is no line yet.")
     if any(it.flaw for it in reports):
         raise typer.Exit(1)
-
-
-def _held_against(kept: dict[str, tuple[int, str]], reports: list[ChainReport]) -> list[ChainReport]:
-    """The reports, with what heads that were kept say besides: lines that they knew are gone, or others now."""
-    from bitting.store.audit import ChainReport
-
-    found = {report.workspace: report for report in reports}
-    for workspace, (seq, mac) in kept.items():
-        report = found.get(workspace, ChainReport(workspace, 0, "", None))
-        if report.flaw is None and report.entries < seq:
-            found[workspace] = replace(report, flaw=f"lines after {report.entries} were cut off, up to {seq}")
-        elif report.flaw is None and report.entries == seq and report.head != mac:
-            found[workspace] = replace(report, flaw=f"line {seq} is not the one that was there")
-    return list(found.values())
 
 
 def _read_heads(file: Path) -> dict[str, tuple[int, str]]:

@@ -183,7 +183,7 @@ def rotate(
 def access_of(key_id: KeyId, workspace: Workspace = None, as_json: Json = False) -> None:
     """Explain all that a key can reach."""
     from bitting.cli.office import seated
-    from bitting.keys.service import explain_access
+    from bitting.keys.explaining import explain_access
 
     with seated(workspace) as desk, naming("key", key_id):
         view = explain_access(desk.backend, desk.context, key_id)

@@ -60,7 +60,7 @@ def _tell_made(made: Made, address: str, settings: Settings, *, as_json: bool) -
     for name, place in _addresses(address).items():
         print(f"  {name:<6}{place}")
     print()
-    print(f"Log-in of the owner: {made.email}  {made.password}")
+    print(f"Log-in of the owner (for the console to come): {made.email}  {made.password}")
     print(f"  Owner's key, everything open:                   {made.owner_key}")
     print(f"  Sales reports, some states and properties:      {made.sales_key}")
     print(f"  Web form, creates leads and sees nothing:       {made.web_form_key}")

@@ -1,7 +1,7 @@
 """The call table: each call of the API, the one scope that it needs, and what it does.
 
 The server refuses to start with a route that is not here; the authority tests, the OpenAPI document
-and docs/api.md are drawn from it.
+and docs/reference/api.md are drawn from it.
 """
 
 from __future__ import annotations

@@ -41,4 +41,4 @@ def _key_in_url(path: str, query: str) -> bool:
     names = (part.partition("=")[0] for part in query.split("&"))
     if any(unquote(name).lower() in _KEY_PARAMETERS for name in names if name):
         return True
-    return any(find_in(text) for raw in (path, query) for text in (raw, unquote(raw)))
+    return any(find_in(text) for raw in (path, query) for text in {raw, unquote(raw)})

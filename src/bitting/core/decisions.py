@@ -1,7 +1,7 @@
 """Decisions: allowed, or denied with a stable code and a reason; never a bare bool.
 
-CODES is the law of DESIGN §5 as a table: the HTTP mapping, the OpenAPI document, docs/errors.md and
-the tests are all drawn from it. Its order is the order of decisions: the first refusal wins.
+CODES is the law of DESIGN §5 as a table: the HTTP mapping, the OpenAPI document, docs/reference/errors.md and
+the tests are all drawn from it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ decisions; reading the facts, and doing it all in one transaction, is the servic
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bitting.core.authority import VERIFY, UserType, access_within, holds_verify
 from bitting.core.decisions import ALLOWED, Decision, Denied, insufficient
 from bitting.core.principal import KeyFacts, Principal, UserFacts
@@ -132,15 +134,30 @@ def _role_allows(principal: Principal, key: KeyFacts, role: Role | None) -> Deci
 
 
 def _bounds_allow(principal: Principal, key: KeyFacts) -> Decision:
-    own = principal.key
-    if own is None:
+    return ALLOWED if principal.key is None else _within_bounds(principal.key, key)
+
+
+def within_lineage(ancestors: Iterable[KeyFacts], before: KeyFacts, after: KeyFacts) -> Decision:
+    """Whether a changed end or allow-list stays within those of the keys that a key descends from, whoever asks.
+
+    Args:
+        ancestors: the keys that it descends from; revoked ones no longer bind.
+        before: the key as it stands.
+        after: the key as it would be.
+    """
+    if not changed_fields(before, after) & {"expires_at", "allowed_ips"}:
         return ALLOWED
+    decisions = (_within_bounds(ancestor, after) for ancestor in ancestors if ancestor.revoked_at is None)
+    return next((decision for decision in decisions if isinstance(decision, Denied)), ALLOWED)
+
+
+def _within_bounds(own: KeyFacts, key: KeyFacts) -> Decision:
     if own.environment is not None and key.environment != own.environment:
-        return insufficient(f"Your key is of the environment '{own.environment}': so are the keys that it makes.")
+        return insufficient(f"A key of the environment '{own.environment}' makes keys of that environment.")
     if own.expires_at is not None and (key.expires_at is None or key.expires_at > own.expires_at):
-        return insufficient("The keys that your key makes end no later than it does itself: give 'expiresAt'.")
+        return insufficient("A key that another key makes ends no later than that one: give 'expiresAt'.")
     if own.allowed_ips and not (key.allowed_ips and key.allowed_ips.within(own.allowed_ips)):
-        return insufficient("The keys that your key makes have 'allowedIps' within its own.")
+        return insufficient("A key that another key makes has 'allowedIps' within those of that one.")
     return ALLOWED
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bitting.core.authority import Access, lower
 from bitting.core.decisions import ALLOWED, Code, Decision, Denied
-from bitting.core.network import Networks, is_loopback, parse_address
-from bitting.core.principal import KeyFacts, Kind, Principal, UserFacts, WorkspaceId
+from bitting.core.network import Networks, parse_address
+from bitting.core.principal import Credential, KeyFacts, Kind, Principal, UserFacts, WorkspaceId
 from bitting.core.roles import Role
 
 
@@ -27,6 +27,7 @@ class Identity:
     owner_role: Role | None
     plan_has_keys: bool
     declared: dict[str, dict[str, bool]]
+    credential: Credential | None = field(default=None, repr=False)
 
 
 def key_alive(identity: Identity, now: int) -> Decision:
@@ -48,17 +49,21 @@ def key_alive(identity: Identity, now: int) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How a request came: `address` is the client's (None: unknown), `secure` whether by HTTPS all the way."""
+    """How a request came.
+
+    `address` is the client's (None: unknown), `secure` whether by HTTPS all the way, `local` whether from this
+    machine with nobody between.
+    """
 
     address: str | None
     secure: bool
+    local: bool
     from_browser: bool
 
 
 def transport_allowed(transport: Transport, allowed: Networks) -> Decision:
     """Whether a key may be sent this way, from this address."""
-    address = None if transport.address is None else parse_address(transport.address)
-    if not transport.secure and not (address is not None and is_loopback(address)):
+    if not transport.secure and not transport.local:
         return Denied(Code.INSECURE_TRANSPORT, "A key was sent over plain HTTP.")
     if transport.from_browser:
         return Denied(Code.BROWSER_NOT_ALLOWED, "A key was sent by a web page.")
@@ -91,4 +96,5 @@ def principal_of(identity: Identity) -> Principal:
         user=owner,
         key=key,
         declared=identity.declared,
+        credential=identity.credential,
     )

@@ -15,6 +15,10 @@ from bitting.core.roles import Role
 WorkspaceId = NewType("WorkspaceId", str)
 
 
+# A secret's digest as it is kept, and the scheme that made it: enough to look the same secret up again.
+Credential = tuple[bytes, str]
+
+
 class Kind(StrEnum):
     """What sort of credential a principal came with."""
 
@@ -82,6 +86,7 @@ class Principal:
     user: UserFacts | None = None
     key: KeyFacts | None = None
     declared: dict[str, dict[str, bool]] = field(default_factory=dict)
+    credential: Credential | None = field(default=None, repr=False)
 
     @property
     def actor(self) -> str:

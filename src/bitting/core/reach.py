@@ -130,12 +130,12 @@ class Reach:
         return frozenset(named)
 
     @cached_property
-    def sees_whole_schema(self) -> bool:
-        """Whether nothing of the schema, now or later added, is hidden from the principal."""
-        return all(
-            any(grant.view == EVERYTHING and grant.states == EVERYTHING and not grant.assigned_only for grant in grants)
-            for grants in self.roles
-        )
+    def holds_whole_dataset(self) -> bool:
+        """Whether nothing of the dataset, now or later added, is kept from the principal.
+
+        Who changes a schema changes and deletes values and records with it, and these are governed by roles alone.
+        """
+        return all(any(_holds_all(grant) for grant in grants) for grants in self.roles)
 
     # --- the same, as predicates for the query ---
 
@@ -189,3 +189,8 @@ class Reach:
         return bool(self.viewable(record) or self.editable(record)) or any(
             self.allows(action, record) for action in RecordAction
         )
+
+
+def _holds_all(grant: Grant) -> bool:
+    whole = all(part == EVERYTHING for part in (grant.states, grant.view, grant.edit))
+    return whole and RecordAction.DELETE in grant.record and not grant.assigned_only

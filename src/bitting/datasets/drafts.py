@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import RESERVED_NAMES, Catalogue, Dataset, Property, PropertyType, State
+
+MAX_DATASETS = 200
+MAX_INDEXED = 40
+MAX_USER_PROPERTIES = 20
 
 _UNUSABLE = RESERVED_NAMES | {"any", "all", "not"}
 # Types whose values are too many or too long to be looked up one by one.
@@ -83,6 +87,24 @@ def _link(
         return 0 if standing is None else standing.id, None
     target = catalogue.by_name.get(name)
     return (None, Flaw("dataset", "no such dataset")) if target is None else (target.id, None)
+
+
+def check_amount(properties: tuple[Property, ...], others: Iterable[Dataset]) -> None:
+    """Holds the number of indexes and of user properties to what a table and a query can take.
+
+    Args:
+        properties: the dataset's, as they would be.
+        others: the workspace's other datasets: all records stand in one table, and share its indexes.
+
+    Raises:
+        InvalidInput: naming the limit.
+    """
+    indexed = sum(prop.indexed for prop in properties)
+    elsewhere = sum(prop.indexed for dataset in others for prop in dataset.properties)
+    if indexed and indexed + elsewhere > MAX_INDEXED:
+        raise InvalidInput.at("properties", f"a workspace has at most {MAX_INDEXED} indexed properties")
+    if sum(prop.type is PropertyType.USER for prop in properties) > MAX_USER_PROPERTIES:
+        raise InvalidInput.at("properties", f"a dataset has at most {MAX_USER_PROPERTIES} properties of type user")
 
 
 def _part_flaws(path: str, given: list[dict[str, Any]], known: Mapping[int, object]) -> Iterator[Flaw]:

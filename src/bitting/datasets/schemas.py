@@ -86,6 +86,7 @@ class PropertyView(View):
 class DatasetView(View):
     """A dataset, as far as your role shows it."""
 
+    id: int
     name: str
     title: str
     states: list[StateView]

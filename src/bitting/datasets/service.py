@@ -11,12 +11,11 @@ from bitting.api.pages import PageRequest, page_view
 from bitting.backend import Backend, Change, Context, Reading
 from bitting.core.decisions import ALLOWED, Decision, insufficient
 from bitting.core.errors import Conflict, NotFound, enforce
-from bitting.core.partial import visible_catalogue
 from bitting.core.principal import Principal
 from bitting.core.problems import InvalidInput
 from bitting.core.schema import Catalogue, Dataset, Property, State
 from bitting.core.values import format_instant
-from bitting.datasets.drafts import draft_properties, draft_states
+from bitting.datasets.drafts import MAX_DATASETS, check_amount, draft_properties, draft_states
 from bitting.store.datasets import DatasetRow
 from bitting.store.pages import Page
 
@@ -28,7 +27,7 @@ def list_datasets(backend: Backend, context: Context, page: PageRequest) -> dict
     after = page.after(_CURSOR, str)
     with backend.read(context) as reading:
         rows = reading.datasets.all()
-        shown = _shown(reading, Catalogue.of(row.dataset for row in rows))
+        shown = reading.shown(Catalogue.of(row.dataset for row in rows))
         visible = [row for row in rows if row.dataset.id in shown.by_id]
         rest = [row for row in visible if after is None or row.dataset.name > after[0]]
         more = [rest[page.limit - 1].dataset.name] if len(rest) > page.limit else None
@@ -54,6 +53,9 @@ def create_dataset(backend: Backend, context: Context, given: dict[str, Any]) ->
         if first is not None:
             return Outcome(first, replayed=True)
         _name_free(catalogue, given["name"], None)
+        if len(catalogue.datasets) >= MAX_DATASETS:
+            raise Conflict(f"A workspace has at most {MAX_DATASETS} datasets.")
+        check_amount(properties, catalogue.datasets)
         dataset_id = change.datasets.insert(given["name"], given.get("title") or given["name"], change.now)
         own = tuple(replace(prop, links_to=dataset_id) if prop.links_to == 0 else prop for prop in properties)
         _put_schema(change, dataset_id, states, own)
@@ -77,6 +79,7 @@ def change_dataset(backend: Backend, context: Context, name: str, given: dict[st
         change.datasets.lock(row.dataset.id)
         catalogue = change.datasets.catalogue()
         new_name = given.get("name", name)
+        enforce(_may_rename(change.principal, name, new_name))
         _name_free(catalogue, new_name, row.dataset.id)
         states, properties = row.dataset.states, row.dataset.properties
         if "states" in given:
@@ -84,7 +87,8 @@ def change_dataset(backend: Backend, context: Context, name: str, given: dict[st
             _keep_used_states(change, row.dataset, states)
         if "properties" in given:
             # Links lead where the caller can see: a hidden dataset is an unknown name.
-            properties = draft_properties(given["properties"], row.dataset, _shown(change, catalogue), new_name)
+            properties = draft_properties(given["properties"], row.dataset, change.shown(catalogue), new_name)
+            check_amount(properties, [other for other in catalogue.datasets if other.id != row.dataset.id])
         title = given.get("title", row.dataset.title)
         if replace(row.dataset, name=new_name, title=title, states=states, properties=properties) == row.dataset:
             return before
@@ -152,10 +156,16 @@ def _may_create(principal: Principal) -> Decision:
     return ALLOWED
 
 
+def _may_rename(principal: Principal, name: str, new_name: str) -> Decision:
+    if principal.bound and new_name != name:
+        return insufficient("Whoever is bound by a role renames no datasets: the name may be one that it can't see.")
+    return ALLOWED
+
+
 def _may_change(change: Change, dataset: Dataset) -> Decision:
-    if change.reach(dataset).sees_whole_schema:
+    if change.reach(dataset).holds_whole_dataset:
         return ALLOWED
-    return insufficient("Your role doesn't show the whole of this dataset, so you can't change its schema.")
+    return insufficient("Your role doesn't open the whole of this dataset, to view, edit and delete: its schema stays.")
 
 
 def _name_free(catalogue: Catalogue, name: str, dataset_id: int | None) -> None:
@@ -164,14 +174,9 @@ def _name_free(catalogue: Catalogue, name: str, dataset_id: int | None) -> None:
         raise Conflict("Another dataset has this name.")
 
 
-def _shown(reading: Reading, catalogue: Catalogue) -> Catalogue:
-    principal = reading.principal
-    return visible_catalogue(catalogue, principal.roles, has_user=principal.user is not None)
-
-
 def _find(reading: Reading, name: str) -> tuple[DatasetRow, Catalogue]:
     rows = reading.datasets.all()
-    shown = _shown(reading, Catalogue.of(row.dataset for row in rows))
+    shown = reading.shown(Catalogue.of(row.dataset for row in rows))
     row = next((row for row in rows if row.dataset.name == name and row.dataset.id in shown.by_id), None)
     if row is None:
         raise NotFound
@@ -181,6 +186,7 @@ def _find(reading: Reading, name: str) -> tuple[DatasetRow, Catalogue]:
 def _view(row: DatasetRow, shown: Catalogue) -> dict[str, Any]:
     dataset = shown.by_id[row.dataset.id]
     return {
+        "id": dataset.id,
         "name": dataset.name,
         "title": dataset.title,
         "states": [{"id": state.id, "name": state.name, "title": state.title} for state in dataset.states],

@@ -38,7 +38,7 @@ def new_facts(key_id: str, now: int) -> KeyFacts:
     )
 
 
-def merge(key: KeyFacts, given: Mapping[str, Any], declared: Declared, now: int) -> KeyFacts:
+def merge(key: KeyFacts, given: Mapping[str, Any], declared: Declared) -> KeyFacts:
     """The key with the given fields (as on the wire) put in.
 
     Raises:
@@ -56,11 +56,19 @@ def merge(key: KeyFacts, given: Mapping[str, Any], declared: Declared, now: int)
         changes["metadata"] = _merged_metadata(key.metadata, changes["metadata"])
     after = replace(key, **changes)
     flaws += _access_flaws(after, declared, checked=bool({"access", "scopes"} & given.keys()))
-    if "expiresAt" in given and after.expires_at is not None and after.expires_at <= now:
-        flaws.append(Flaw("expiresAt", "must be in the future"))
     if flaws:
         raise InvalidInput(flaws)
     return replace(after, limits_from=_limits_from(after))
+
+
+def check_end(key: KeyFacts, given: Mapping[str, Any], now: int) -> None:
+    """Holds a given end against now: a replay of an earlier request may name one that has passed.
+
+    Raises:
+        InvalidInput: it is not in the future.
+    """
+    if "expiresAt" in given and key.expires_at is not None and key.expires_at <= now:
+        raise InvalidInput.at("expiresAt", "must be in the future")
 
 
 def _limits_from(key: KeyFacts) -> frozenset[str]:

@@ -11,6 +11,7 @@ from bitting.api.models import ListView
 from bitting.api.pages import PageRequest, page_request
 from bitting.api.routing import CONDITIONAL, IDEMPOTENT, Asking, Office, router
 from bitting.keys import service
+from bitting.keys.explaining import explain_access as explain_access_of
 from bitting.keys.schemas import (
     AccessView,
     CurrentKeyView,
@@ -96,4 +97,4 @@ def rotate_key(
 @routes.get("/keys/{key_id}/access", response_model=AccessView)
 def explain_access(key_id: str, office: Office, asking: Asking) -> dict[str, Any]:
     """Explain all that a key can reach: administration, scopes, every dataset, state and property."""
-    return service.explain_access(office, asking, key_id)
+    return explain_access_of(office, asking, key_id)

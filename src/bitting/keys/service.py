@@ -17,18 +17,15 @@ from bitting.core.delegation import (
     may_change_key,
     may_create_key,
     may_manage_key,
+    within_lineage,
 )
 from bitting.core.errors import Conflict, NotFound, enforce
-from bitting.core.explain import administration, explain_data, explain_scopes, in_words
 from bitting.core.ids import new_id
-from bitting.core.lifecycle import Identity, principal_of
-from bitting.core.partial import visible_catalogue
 from bitting.core.policies import check_policies
-from bitting.core.principal import KeyFacts, Principal, UserFacts
+from bitting.core.principal import KeyFacts, Principal
 from bitting.core.problems import InvalidInput
-from bitting.core.roles import Role
 from bitting.core.tokens import Secret, mint, start_of
-from bitting.keys.drafts import merge, new_facts
+from bitting.keys.drafts import check_end, merge, new_facts
 from bitting.keys.views import key_status, key_view
 from bitting.store.keys import KeyRow
 
@@ -51,7 +48,7 @@ def list_keys(backend: Backend, context: Context, page: PageRequest) -> dict[str
 def read_key(backend: Backend, context: Context, key_id: str) -> dict[str, Any]:
     """One key."""
     with backend.read(context) as reading:
-        return key_view(_find(reading, key_id), reading.now)
+        return key_view(find_key(reading, key_id), reading.now)
 
 
 def current_key(backend: Backend, context: Context) -> dict[str, Any]:
@@ -67,51 +64,6 @@ def current_key(backend: Backend, context: Context) -> dict[str, Any]:
         return {**key_view(row, reading.now), **effective}
 
 
-def explain_access(backend: Backend, context: Context, key_id: str) -> dict[str, Any]:
-    """All that a key can reach; what the viewer's own role hides is left out, and `partial` says so."""
-    with backend.read(context) as reading:
-        row = _find(reading, key_id)
-        subject = _subject(reading, row.facts)
-        viewer = reading.principal
-        roles = (*subject.roles, *viewer.roles)
-        # What does not exist for the viewer at all is left out first: without a user it has nothing from grants for
-        # assigned records, though the key that it asks about may.
-        catalogue = visible_catalogue(reading.datasets.catalogue(), viewer.roles, has_user=viewer.user is not None)
-        alive = key_status(row.facts, reading.now) == "active"
-        gone = row.facts.owner is not None and (subject.user is None or not subject.user.enabled)
-        works = alive and not gone
-        scopes = explain_scopes(subject) if works else []
-        records = {"reads": "records:read" in scopes, "writes": "records:write" in scopes}
-        data = explain_data(catalogue, roles, has_user=subject.user is not None, **records) if works else []
-        return {
-            "keyId": row.facts.id,
-            "status": key_status(row.facts, reading.now),
-            "userType": subject.user_type.value,
-            "administration": administration(subject) if works else [],
-            "scopes": scopes,
-            "unrestricted": works and not roles,
-            "datasets": data,
-            "words": in_words(data, unrestricted=works and not roles, **records),
-            "partial": viewer.bound,
-        }
-
-
-def _subject(reading: Reading, key: KeyFacts) -> Principal:
-    owner = _owner(reading, key)
-    return principal_of(
-        Identity(
-            workspace=reading.workspace_id,
-            key=key,
-            secret_ends=None,
-            owner=owner,
-            key_role=_role(reading, key.role),
-            owner_role=None if owner is None else _role(reading, owner.role),
-            plan_has_keys=True,
-            declared=reading.workspace.declared(),
-        )
-    )
-
-
 # --- changing ------------------------------------------------------------------------------------
 
 
@@ -124,7 +76,7 @@ class _Minted:
 def create_key(backend: Backend, context: Context, given: dict[str, Any]) -> Outcome:
     """Creates a key; the answer holds its secret, this once."""
     with backend.change(context) as change:
-        key = merge(new_facts(new_id("key"), change.now), given, change.workspace.declared(), change.now)
+        key = merge(new_facts(new_id("key"), change.now), given, change.workspace.declared())
         key = replace(key, lineage=_lineage(change.principal))
         if len(key.lineage) > MAX_LINEAGE:
             raise Conflict(f"This key descends from {MAX_LINEAGE} others already: make keys with an older one.")
@@ -133,6 +85,7 @@ def create_key(backend: Backend, context: Context, given: dict[str, Any]) -> Out
         first = change.first_answer("POST /v1/keys", given)
         if first is not None:
             return Outcome({**first, "key": None}, replayed=True)
+        check_end(key, given, change.now)
         workspace = change.workspace.get()
         enforce(check_policies(workspace.policies, None, key))
         minted = _mint(backend, change, key, workspace.key_prefix)
@@ -145,12 +98,15 @@ def create_key(backend: Backend, context: Context, given: dict[str, Any]) -> Out
 def change_key(backend: Backend, context: Context, key_id: str, given: dict[str, Any]) -> dict[str, Any]:
     """Changes what is given of a key."""
     with backend.change(context) as change:
-        row = _find(change, key_id)
+        row = find_key(change, key_id)
         before_view = key_view(row, change.now)
-        after = merge(row.facts, given, change.workspace.declared(), change.now)
+        after = merge(row.facts, given, change.workspace.declared())
+        check_end(after, given, change.now)
         enforce(_may_change(change, row.facts, after))
         _not_revoked(row.facts)
         check_if_match(context.if_match, before_view)
+        if not change.principal.is_operator:
+            enforce(within_lineage(_ancestors(change, row.facts), row.facts, after))
         enforce(check_policies(change.workspace.get().policies, row.facts, after))
         if not changed_fields(row.facts, after):
             return before_view
@@ -161,8 +117,8 @@ def change_key(backend: Backend, context: Context, key_id: str, given: dict[str,
 def disable_key(backend: Backend, context: Context, key_id: str) -> dict[str, Any]:
     """Switches a key off; needs only the right to manage it."""
     with backend.change(context) as change:
-        row = _find(change, key_id)
-        enforce(may_manage_key(change.principal, row.facts, _owner(change, row.facts)))
+        row = find_key(change, key_id)
+        enforce(may_manage_key(change.principal, row.facts, change.owner_of(row.facts)))
         _not_revoked(row.facts)
         return _switched(change, row, enabled=False)
 
@@ -170,7 +126,7 @@ def disable_key(backend: Backend, context: Context, key_id: str) -> dict[str, An
 def enable_key(backend: Backend, context: Context, key_id: str) -> dict[str, Any]:
     """Switches a disabled key on; needs that the caller could create it."""
     with backend.change(context) as change:
-        row = _find(change, key_id)
+        row = find_key(change, key_id)
         enforce(_may_change(change, row.facts, row.facts))
         _not_revoked(row.facts)
         return _switched(change, row, enabled=True)
@@ -179,24 +135,19 @@ def enable_key(backend: Backend, context: Context, key_id: str) -> dict[str, Any
 def revoke_key(backend: Backend, context: Context, key_id: str) -> None:
     """Ends a key for good; again is no error."""
     with backend.change(context) as change:
-        row = _find(change, key_id)
-        enforce(may_manage_key(change.principal, row.facts, _owner(change, row.facts)))
+        row = find_key(change, key_id)
+        enforce(may_manage_key(change.principal, row.facts, change.owner_of(row.facts)))
         if row.facts.revoked_at is not None:
             return
         check_if_match(context.if_match, key_view(row, change.now))
-        revoke_row(change, row)
-
-
-def revoke_row(change: Change, row: KeyRow) -> None:
-    """Revokes a key within a change that has been authorised."""
-    change.keys.update(replace(row.facts, revoked_at=change.now), change.now)
-    _recorded(change, "key.revoke", row.facts.id, key_view(row, change.now))
+        change.keys.update(replace(row.facts, revoked_at=change.now), change.now)
+        _recorded(change, "key.revoke", key_id, key_view(row, change.now))
 
 
 def rotate_key(backend: Backend, context: Context, key_id: str, overlap_seconds: int) -> Outcome:
     """Gives a key a new secret; the old one ends after the overlap, or at its own end if that is sooner."""
     with backend.change(context) as change:
-        row = _find(change, key_id)
+        row = find_key(change, key_id)
         enforce(_plan_allows(backend, change))
         enforce(_may_change(change, row.facts, row.facts))
         first = change.first_answer(f"POST /v1/keys/{key_id}/rotate", {"overlapSeconds": overlap_seconds})
@@ -247,7 +198,7 @@ def _recorded(change: Change, action: str, key_id: str, before: dict[str, Any]) 
 # --- the facts that decisions need ---------------------------------------------------------------
 
 
-def _find(reading: Reading, key_id: str) -> KeyRow:
+def find_key(reading: Reading, key_id: str) -> KeyRow:
     """A key that the principal may read: administrators all, everybody their own."""
     row = reading.keys.get(key_id)
     principal = reading.principal
@@ -260,10 +211,10 @@ def _find(reading: Reading, key_id: str) -> KeyRow:
 
 def _creation(change: Change, key: KeyFacts) -> Decision:
     principal = change.principal
-    role = _role(change, key.role)
+    role = change.role(key.role)
     if key.role is not None and role is None:
         raise InvalidInput.at("role", "no such role")
-    if key.owner is not None and principal.is_operator and _owner(change, key) is None:
+    if key.owner is not None and principal.is_operator and change.owner_of(key) is None:
         raise InvalidInput.at("owner", "no such user")
     managed = changed_fields(new_facts(key.id, change.now), key) & MANAGED_FIELDS
     if managed and not principal.is_administrator:
@@ -272,7 +223,7 @@ def _creation(change: Change, key: KeyFacts) -> Decision:
 
 
 def _may_change(change: Change, before: KeyFacts, after: KeyFacts) -> Decision:
-    role_after = _role(change, after.role)
+    role_after = change.role(after.role)
     # A revoked key may name a role that is gone.
     if after.role is not None and role_after is None and after.role != before.role:
         raise InvalidInput.at("role", "no such role")
@@ -280,8 +231,8 @@ def _may_change(change: Change, before: KeyFacts, after: KeyFacts) -> Decision:
         change.principal,
         before,
         after,
-        owner=_owner(change, before),
-        role_before=_role(change, before.role),
+        owner=change.owner_of(before),
+        role_before=change.role(before.role),
         role_after=role_after,
     )
 
@@ -297,14 +248,8 @@ def _not_revoked(key: KeyFacts) -> None:
         raise Conflict("The key has been revoked, for good.")
 
 
-def _owner(reading: Reading, key: KeyFacts) -> UserFacts | None:
-    found = None if key.owner is None else reading.users.get(key.owner)
-    return None if found is None else found.facts
-
-
-def _role(reading: Reading, role_id: int | None) -> Role | None:
-    found = None if role_id is None else reading.roles.get(role_id)
-    return None if found is None else found.role
+def _ancestors(change: Change, key: KeyFacts) -> list[KeyFacts]:
+    return [row.facts for ident in key.lineage if (row := change.keys.get(ident)) is not None]
 
 
 def _lineage(principal: Principal) -> tuple[str, ...]:

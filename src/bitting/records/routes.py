@@ -19,7 +19,7 @@ routes = router("records")
 _Dataset = Annotated[str | None, Query(max_length=63, description="One dataset; without it, all that is visible")]
 _State = Annotated[str | None, Query(max_length=63, description="Only records in this state")]
 _Filter = Annotated[
-    str | None, Query(max_length=20_000, description='A condition as JSON, e.g. `{"total": {"lt": 1000}}`')
+    str | None, Query(max_length=8_000, description='A condition as JSON, e.g. `{"total": {"lt": 1000}}`')
 ]
 _Sort = Annotated[str | None, Query(max_length=100, description="A property, with `-` before it to sort downwards")]
 _Fields = Annotated[str | None, Query(max_length=10_000, description="Properties to answer, with commas between")]

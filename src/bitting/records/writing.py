@@ -16,7 +16,7 @@ from bitting.backend import Backend, Change, Context
 from bitting.core.decisions import Allowed, insufficient
 from bitting.core.errors import Conflict, NotFound, Refused
 from bitting.core.evaluate import Facts, is_assigned
-from bitting.core.jsontext import path_label
+from bitting.core.jsontext import canonical, path_label
 from bitting.core.permission import may_use_scope
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.reach import RecordFacts
@@ -25,6 +25,8 @@ from bitting.core.schema import Property, PropertyType
 from bitting.core.values import store_value
 from bitting.records.reading import find_scope, record_view, scopes_for
 from bitting.store.records import MAX_INDEXED_BYTES, DatasetScope, RecordRow, StoredRecord
+
+MAX_RECORD_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def create_record(backend: Backend, context: Context, given: dict[str, Any]) -> 
             raise Refused(insufficient("Your role doesn't allow creating that record: see its grants for 'create'."))
         if first is not None:
             return _replayed(change, scope, str(first["id"]))
+        _small_enough(data)
         record = change.records.insert(
             dataset_id=draft.dataset_id, state_id=draft.state_id, author=draft.author, data=data, now=change.now
         )
@@ -73,7 +76,6 @@ def change_record(
     """Sets properties of a record: allowed on the record before the change and after it."""
     with backend.change_records(context) as change:
         held = _hold(change, dataset, record_id)
-        check_if_match(context.if_match, record_view(held.row, held.scope))
         data = _values(change, held.scope, properties, held.scope.reach.known)
         named = {held.scope.dataset.properties_by_name[name].id for name in properties}
         merged = {
@@ -84,7 +86,10 @@ def change_record(
         if not named <= editable:
             refused = [name for name in properties if held.scope.dataset.properties_by_name[name].id not in editable]
             raise Refused(insufficient(f"Your role doesn't allow editing {', '.join(refused)} of this record."))
-        if after.data != held.stored.data:
+        check_if_match(context.if_match, _seen(change, held))
+        _small_enough(after.data)
+        # A property that the caller can't view is always written: an unchanged `updatedAt` would tell its value.
+        if after.data != held.stored.data or not named <= held.scope.reach.viewable(held.facts):
             change.records.update(after)
         return _view(change, held.scope, record_id)
 
@@ -98,14 +103,14 @@ def move_record(backend: Backend, context: Context, dataset: str, record_id: str
             # The move may have hidden the record from whoever made it.
             return _replayed(change, find_scope(scopes_for(change), dataset), record_id)
         held = _hold(change, dataset, record_id)
-        check_if_match(context.if_match, record_view(held.row, held.scope))
         target = held.scope.dataset.states_by_name.get(state)
         if target is None or target.id not in held.scope.reach.known_states:
             raise InvalidInput.at("state", "no such state")
         if not held.scope.reach.allows_move(held.facts, target.id):
             raise Refused(insufficient(f"Your role doesn't allow moving this record to '{state}'."))
+        check_if_match(context.if_match, _seen(change, held))
         if target.id != held.stored.state_id:
-            _required_filled(held)
+            _required_filled(held, reads=_reads(change))
             change.records.update(replace(held.stored, state_id=target.id, updated_at=change.now))
         change.keep_answer({"id": record_id})
         return Outcome(_view(change, held.scope, record_id))
@@ -125,8 +130,8 @@ def delete_record(backend: Backend, context: Context, dataset: str, record_id: s
     """Deletes a record for good."""
     with backend.change_records(context) as change:
         held = _hold(change, dataset, record_id)
-        check_if_match(context.if_match, record_view(held.row, held.scope))
         _allowed(held, RecordAction.DELETE)
+        check_if_match(context.if_match, _seen(change, held))
         change.records.delete(held.stored.dataset_id, record_id)
 
 
@@ -149,15 +154,18 @@ def facts_of(scope: DatasetScope, record: StoredRecord) -> RecordFacts:
 
 
 def _share(change: Change, scope: DatasetScope, dataset: str) -> DatasetScope:
-    """Holds the dataset's schema, and reads it again now that it can't change."""
+    """Holds the dataset's schema, and reads it again now that it can't change; and who asks, after the wait."""
     if not change.datasets.share(scope.dataset.id):
         raise NotFound
+    change.refresh()
     return find_scope(scopes_for(change), dataset)
 
 
 def _hold(change: Change, dataset: str, record_id: str) -> _Held:
-    scope = _share(change, find_scope(scopes_for(change), dataset), dataset)
-    stored = change.records.locked(scope.dataset, record_id)
+    shared = _share(change, find_scope(scopes_for(change), dataset), dataset)
+    stored = change.records.locked(shared.dataset, record_id)
+    change.refresh()  # another may have held the record for long
+    scope = find_scope(scopes_for(change), dataset)
     row = None if stored is None else change.records.visible(scope, record_id)
     if stored is None or row is None:
         raise NotFound
@@ -169,10 +177,10 @@ def _allowed(held: _Held, action: RecordAction) -> None:
         raise Refused(insufficient(f"Your role doesn't allow '{action}' on this record."))
 
 
-def _required_filled(held: _Held) -> None:
+def _required_filled(held: _Held, *, reads: bool) -> None:
     """Required properties are filled on leaving a state; one that the caller can't view is not named."""
     empty = [prop for prop in held.scope.dataset.properties if prop.required and f"p{prop.id}" not in held.stored.data]
-    shown = held.scope.reach.viewable(held.facts)
+    shown = held.scope.reach.viewable(held.facts) if reads else frozenset()
     named = [prop.name for prop in empty if prop.id in shown]
     if named:
         raise Conflict(f"Required before the record leaves its state: {', '.join(named)}.")
@@ -185,9 +193,17 @@ def _required_filled(held: _Held) -> None:
 
 def _view(change: Change, scope: DatasetScope, record_id: str) -> dict[str, Any]:
     """The record as the principal may see it now, or its id alone: a key that may only write reads nothing back."""
-    reads = isinstance(may_use_scope(change.principal, "records:read"), Allowed)
-    row = change.records.visible(scope, record_id) if reads else None
+    row = change.records.visible(scope, record_id) if _reads(change) else None
     return {"id": record_id} if row is None else record_view(row, scope)
+
+
+def _seen(change: Change, held: _Held) -> dict[str, Any]:
+    """The record that is held, as the principal would read it."""
+    return record_view(held.row, held.scope) if _reads(change) else {"id": held.stored.id}
+
+
+def _reads(change: Change) -> bool:
+    return isinstance(may_use_scope(change.principal, "records:read"), Allowed)
 
 
 def _replayed(change: Change, scope: DatasetScope, record_id: str) -> Outcome:
@@ -224,6 +240,11 @@ def _values(
     if flaws:
         raise InvalidInput(flaws)
     return data
+
+
+def _small_enough(data: Mapping[str, object]) -> None:
+    if len(canonical(data)) > MAX_RECORD_BYTES:
+        raise InvalidInput.at("properties", f"a record has at most {MAX_RECORD_BYTES} bytes of JSON")
 
 
 def _reference_flaws(change: Change, scope: DatasetScope, prop: Property, stored: object, path: str) -> list[Flaw]:

@@ -11,7 +11,7 @@ from bitting.api.pages import PageRequest, page_view
 from bitting.backend import Backend, Change, Context, Reading
 from bitting.core.delegation import may_write_role
 from bitting.core.errors import Conflict, NotFound, enforce
-from bitting.core.partial import visible_catalogue, visible_grants
+from bitting.core.partial import visible_grants
 from bitting.core.problems import InvalidInput
 from bitting.core.roles import name_grants, parse_grants
 from bitting.core.schema import Catalogue
@@ -44,7 +44,7 @@ def create_role(backend: Backend, context: Context, given: dict[str, Any]) -> Ou
     """Creates a role; whoever is bound by a role creates only roles that it covers."""
     with backend.change(context) as change:
         catalogue = change.datasets.catalogue()
-        grants = parse_grants(given.get("grants", []), _known(change, catalogue))
+        grants = parse_grants(given.get("grants", []), change.shown(catalogue))
         enforce(may_write_role(change.principal, None, None, grants))
         first = change.first_answer("POST /v1/roles", given)
         if first is not None:
@@ -64,7 +64,7 @@ def change_role(backend: Backend, context: Context, role_id: str, given: dict[st
         catalogue = change.datasets.catalogue()
         grants = row.role.grants
         if "grants" in given:
-            grants = parse_grants(given["grants"], _known(change, catalogue))
+            grants = parse_grants(given["grants"], change.shown(catalogue))
         enforce(may_write_role(change.principal, row.role.id, row.role.grants, grants))
         check_if_match(context.if_match, _view(change, row, catalogue), required=not change.principal.is_operator)
         role = replace(row.role, name=given.get("name", row.role.name), grants=grants)
@@ -113,11 +113,6 @@ def _name_free(change: Change, name: str, role_id: int | None) -> None:
         raise Conflict("Another role has this name.")
 
 
-def _known(reading: Reading, catalogue: Catalogue) -> Catalogue:
-    principal = reading.principal
-    return visible_catalogue(catalogue, principal.roles, has_user=principal.user is not None)
-
-
 def _whole(row: RoleRow, catalogue: Catalogue) -> dict[str, Any]:
     """A role as the audit trail keeps it."""
     return {"id": row.role.id, "name": row.role.name, "grants": name_grants(row.role.grants, catalogue)}
@@ -126,7 +121,7 @@ def _whole(row: RoleRow, catalogue: Catalogue) -> dict[str, Any]:
 def _view(reading: Reading, row: RoleRow, catalogue: Catalogue) -> dict[str, Any]:
     """A role as the principal may see it."""
     bound = reading.principal.bound
-    shown = _known(reading, catalogue) if bound else catalogue
+    shown = reading.shown(catalogue) if bound else catalogue
     grants = visible_grants(row.role.grants, shown) if bound else row.role.grants
     return {
         "id": row.role.id,

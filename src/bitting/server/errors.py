@@ -22,6 +22,7 @@ _log = structlog.get_logger("bitting.http")
 # RFC 6750 §3: how to authenticate, on every 401.
 _CHALLENGE = 'Bearer realm="bitting", ApiKey realm="bitting", header="X-Api-Key"'
 INTERNAL_DETAIL = "Something went wrong here."
+MAX_FLAWS = 100
 _BY_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.PAYLOAD_TOO_LARGE}
 
 
@@ -85,7 +86,7 @@ def _invalid_input(request: Request, error: Exception) -> Response:
 
 def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-    flaws = [Flaw(_path(item["loc"]), _reason(item)) for item in error.errors()]
+    flaws = [Flaw(_path(item["loc"]), _reason(item)) for item in error.errors()[:MAX_FLAWS]]
     return problem(Code.INVALID_REQUEST, _summary(flaws), request.state.request_id, flaws=flaws)
 
 

@@ -1,7 +1,7 @@
 """The outermost layer: request ids, the `/records` alias, and a 500 that tells nothing but its id.
 
 It logs one line for each request: method, the route's pattern (never the URL as sent, which may hold
-a key), status, code and duration.
+a key), status and duration.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from bitting.server.errors import INTERNAL_DETAIL, problem
 _log = structlog.get_logger("bitting.http")
 # For the log alone, as nginx has it: the client went before it had sent its whole request. Nobody failed.
 CLIENT_GONE = 499
+# A URL is searched for keys before anybody is authenticated, so it must not be long.
+MAX_URL_BYTES = 8192
 _ALIASES = {"/records": "/v1/records"}
 
 
@@ -39,6 +41,10 @@ class Guard:
             return
         request_id = new_id("req")
         scope.setdefault("state", {})["request_id"] = request_id
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
+            detail = f"A URL has at most {MAX_URL_BYTES} bytes."
+            await problem(Code.HEADERS_TOO_LARGE, detail, request_id)(scope, receive, send)
+            return
         scope["path"] = _ALIASES.get(scope["path"], scope["path"])
         started = time.perf_counter()
         status = 500

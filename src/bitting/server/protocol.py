@@ -16,36 +16,45 @@ from bitting.server.errors import problem
 
 MAX_HEAD_BYTES = 65_536
 LINGER_SECONDS = 2.0
+LINGER_BYTES = 8 * 1_048_576
 
 
 class BoundedHttp(HttpToolsProtocol):
     """The server's protocol; at most MAX_HEAD_BYTES (and one read of the socket) of a head are taken in."""
 
-    _head_bytes = 0
+    _counted = 0
     _in_head = True
     _refused = False
 
     def data_received(self, data: bytes) -> None:
-        """Counts what may belong to a head, and hands everything on."""
+        """Counts what belongs to no body, before it and after it, and hands everything on."""
+        self._counted += len(data)
         if self._refused:
+            if self._counted > LINGER_BYTES:
+                self.transport.abort()
             return
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and self._head_bytes > len(data):
-                self._refuse()
-                return
-        super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        super().data_received(data)  # where a head or a part of a body is complete, counting begins anew
+        if self._counted > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a field of the head; one that comes after the body (a trailer, RFC 9110 §6.5) is no header of ours."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body, which the application bounds: what is counted begins anew."""
+        self._counted = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """The head is whole; a body may follow."""
-        self._in_head, self._head_bytes = False, 0
+        self._in_head, self._counted = False, 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """What comes now is the next request's head."""
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._counted = True, 0
         super().on_message_complete()
 
     def _refuse(self) -> None:

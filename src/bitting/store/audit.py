@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,14 +144,29 @@ class AuditQueries(TenantQueries):
         return Page(found[:limit], more, self._count(audit_refusals, *wanted) if count else None)
 
 
-def verify_chains(connection: Connection, secret: bytes) -> Iterator[ChainReport]:
-    """Checks the trail of every workspace, deleted ones included."""
+Head = tuple[int, str]
+"""A line that was exported: its number, and its MAC in hexadecimal."""
+
+
+def verify_chains(
+    connection: Connection, secret: bytes, heads: Mapping[str, Head] | None = None
+) -> Iterator[ChainReport]:
+    """Checks the trail of every workspace, deleted ones included.
+
+    Args:
+        connection: an open transaction.
+        secret: what signed the trails.
+        heads: lines exported earlier, by workspace; each must still stand as it was, however much has come since.
+    """
+    kept = dict(heads or {})
     names = select(audit_entries.c.workspace_id).distinct().order_by(audit_entries.c.workspace_id)
     for workspace in list(connection.execute(names).scalars()):
-        yield _verify(connection, secret, WorkspaceId(workspace))
+        yield _verify(connection, secret, WorkspaceId(workspace), kept.pop(workspace, None))
+    for workspace, (seq, _) in kept.items():
+        yield ChainReport(workspace, 0, _GENESIS.hex(), f"all lines are gone; there were {seq}")
 
 
-def _verify(connection: Connection, secret: bytes, workspace: WorkspaceId) -> ChainReport:
+def _verify(connection: Connection, secret: bytes, workspace: WorkspaceId, head: Head | None) -> ChainReport:
     query = select(audit_entries).where(audit_entries.c.workspace_id == workspace).order_by(audit_entries.c.seq)
     previous, expected = _GENESIS, 1
     with connection.execute(query, execution_options={"yield_per": 1000}) as rows:
@@ -161,8 +176,13 @@ def _verify(connection: Connection, secret: bytes, workspace: WorkspaceId) -> Ch
                 return ChainReport(workspace, expected - 1, previous.hex(), f"line {expected} is missing")
             if not hmac.compare_digest(bytes(row.mac), _mac(secret, workspace, previous, values)):
                 return ChainReport(workspace, expected - 1, previous.hex(), f"line {expected} was changed or replaced")
+            if head is not None and head[0] == row.seq and head[1] != bytes(row.mac).hex():
+                flaw = f"line {row.seq} is not the one that was there when its MAC was kept"
+                return ChainReport(workspace, expected - 1, previous.hex(), flaw)
             previous, expected = bytes(row.mac), expected + 1
-    return ChainReport(workspace, expected - 1, previous.hex(), None)
+    cut = head is not None and head[0] >= expected
+    flaw_at_end = f"lines after {expected - 1} were cut off, up to {head[0]}" if head is not None and cut else None
+    return ChainReport(workspace, expected - 1, previous.hex(), flaw_at_end)
 
 
 _UNDER_MAC = ("seq", "at", "actor", "action", "target", "before", "after", "request_id")

@@ -6,8 +6,9 @@ the queries take). A store that can't be reached raises `Unavailable`, never a d
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -78,8 +79,20 @@ def _outages() -> Iterator[None]:
         raise
 
 
+def _make_private(path: str | None) -> None:
+    """Makes a new database file that only its owner reads: it holds people's data and the hashes of passwords."""
+    if path is None or path in ("", ":memory:") or path.startswith("file:"):
+        return
+    with suppress(OSError):  # what is wrong with the path, the first connection says
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 def _sqlite(store: Store) -> Engine:
     engine = create_engine(store.url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
+
+    @event.listens_for(engine, "do_connect")
+    def prepare(_dialect: Any, _record: Any, _args: Any, _params: Any) -> None:
+        _make_private(store.url.database)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:

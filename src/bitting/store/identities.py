@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
@@ -27,7 +28,8 @@ def find_by_digest(connection: Connection, digests: Mapping[bytes, str], plans: 
     query = select(key_secrets).where(key_secrets.c.digest.in_(list(digests)))
     for found in connection.execute(query):
         if digests[bytes(found.digest)] == found.scheme:
-            return _assemble(connection, WorkspaceId(found.workspace_id), found.key_id, found.expires_at, plans)
+            identity = _assemble(connection, WorkspaceId(found.workspace_id), found.key_id, found.expires_at, plans)
+            return None if identity is None else replace(identity, credential=(bytes(found.digest), found.scheme))
     return None
 
 

@@ -102,6 +102,9 @@ class RecordWrites(TenantQueries):
         if self._has_long_text(dataset_id, prop):
             reason = f"can't be indexed: a record has a text of more than {MAX_INDEXED_BYTES} bytes in it"
             raise InvalidInput.at("indexed", reason)
+        if self.dialect == "postgresql":
+            # It waits for whoever writes records, and whoever comes after waits for it: rather not long.
+            self.connection.execute(text("SET LOCAL lock_timeout = '1s'"))
         self.connection.execute(text(statement))
 
     def drop_index(self, prop_id: int) -> None:

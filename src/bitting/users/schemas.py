@@ -38,7 +38,7 @@ class UserChange(Body):
     name: Name = ""
     userType: UserTypeName = "user"
     role: RoleId | None = Field(None, description="Null: unrestricted data access")
-    enabled: bool = Field(True, description="A disabled user's personal keys and sessions work no more")
+    enabled: bool = Field(True, description="A disabled user's personal keys work no more")
     rateLimits: RateLimits = []
 
 

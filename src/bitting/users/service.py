@@ -192,19 +192,14 @@ def _may_change(change: Change, before: UserFacts, after: UserFacts) -> Decision
     role_after = _given_role(change, after)
     if before.enabled and after == replace(before, enabled=False):
         return may_manage_user(change.principal, before)
-    return may_change_user(change.principal, before, after, _role(change, before.role), role_after)
+    return may_change_user(change.principal, before, after, change.role(before.role), role_after)
 
 
 def _given_role(change: Change, user: UserFacts) -> Role | None:
-    role = _role(change, user.role)
+    role = change.role(user.role)
     if user.role is not None and role is None:
         raise InvalidInput.at("role", "no such role")
     return role
-
-
-def _role(change: Change, role_id: int | None) -> Role | None:
-    found = None if role_id is None else change.roles.get(role_id)
-    return None if found is None else found.role
 
 
 def _email_is_free(change: Change, user: UserFacts) -> None:

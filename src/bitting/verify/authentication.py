@@ -93,7 +93,10 @@ class Authenticator:
         """Resolves a key's principal afresh within a transaction: what was decided on may have changed."""
         if principal.key is None:
             return principal
-        identity = find_by_key(connection, principal.workspace, principal.key.id, self._plans)
+        if principal.credential is None:
+            identity = find_by_key(connection, principal.workspace, principal.key.id, self._plans)
+        else:
+            identity = find_by_digest(connection, dict([principal.credential]), self._plans)
         if identity is None:
             return _INVALID
         alive = key_alive(identity, self._clock())

@@ -39,7 +39,7 @@ def create_workspace(
         plan: one of the operator's table. On a plan without API keys the key waits until the plan has them.
         owner_email: of the first user, an owner without a role.
         owner_name: of the same.
-        password: 12 to 1000 characters; None: the user can't sign in until one is set.
+        password: 12 to 1000 characters, or None; only its hash is kept, for signing in to come.
 
     Returns:
         The workspace, the owner, and the key's secret: to be shown this once.
