@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import postgres
 from tests.support.api import Api, Workspace, running_api
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("bitting", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bitting")
 
 RUN_FOLDER = pytest.StashKey[Path]()
 

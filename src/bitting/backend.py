@@ -179,8 +179,13 @@ class Backend:
 
     @contextmanager
     def change_records(self, context: Context) -> Iterator[Change]:
-        """A change of records: many at a time; schemas are held by `datasets.share`."""
+        """A change of records: many at a time; schemas are held by `datasets.share`.
+
+        The workspace is held first: whoever deletes it waits here for all of them, and none waits for it in mid-way.
+        """
         with self.store.write() as connection:
+            if not Tenant(connection, context.principal.workspace).workspace.share():
+                raise NotFound
             yield Change(connection, context, self.fresh(connection, context), self)
 
     def fresh(self, connection: Connection, context: Context) -> Principal:

@@ -337,7 +337,9 @@ def test_a_forged_address_from_an_untrusted_peer_opens_nothing(target: Target, n
     for proxies in ([], [PROXY]):
         answer = Elsewhere(target.api, proxies).call("/v1/keys/current", headers, peer="192.0.2.66", scheme="https")
         assert answer.code == "ip_not_allowed"
-    assert code_of(key.call("GET", "/v1/keys/current", headers=headers)) == "ip_not_allowed"
+    # Over loopback a header that forwards says, besides, that it isn't this machine that calls.
+    direct = key.call("GET", "/v1/keys/current", headers=headers)
+    assert code_of(direct) in ("ip_not_allowed", "insecure_transport")
 
 
 def test_a_key_that_reaches_the_log_is_cut_out_of_it(target: Target) -> None:

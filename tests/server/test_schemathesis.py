@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import schemathesis
@@ -115,7 +116,9 @@ def conforms(bench: Bench, name: str, mode: GenerationMode, checks: list[Any]) -
     )
     @given(cases)
     def send(case: Any) -> None:
-        assume(len(str(case.query)) < 5000)  # a longer request line is refused before it is the application's
+        assume(
+            len(urlencode(case.query or {}, doseq=True)) < 7000
+        )  # a longer request line is refused before it is the application's
         headers = {"X-Api-Key": workspace.owner.secret}
         case.validate_response(case.call(headers=headers), checks=checks)
 

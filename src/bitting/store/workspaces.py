@@ -46,6 +46,11 @@ class WorkspaceQueries(TenantQueries):
         """Whether it (still) stands."""
         return self.connection.execute(self._select(workspaces, workspaces.c.id)).first() is not None
 
+    def share(self) -> bool:
+        """Keeps the workspace from being deleted during this transaction. False when it is gone."""
+        query = self._select(workspaces, workspaces.c.id).with_for_update(read=True, key_share=True)
+        return self.connection.execute(query).first() is not None
+
     def lock(self) -> bool:
         """Takes the workspace's turn: administration of one workspace is serial. False when it is gone."""
         query = self._select(workspaces, workspaces.c.id).with_for_update(key_share=True)
