@@ -20,9 +20,10 @@ LINGER_BYTES = 8 * 1_048_576
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """The server's protocol; at most MAX_HEAD_BYTES (and one read of the socket) of a head are taken in."""
+    """The server's protocol: MAX_HEAD_BYTES of a head at most, and no more than a read of the socket beyond is kept."""
 
     _counted = 0
+    _head = 0
     _in_head = True
     _refused = False
 
@@ -40,24 +41,33 @@ class BoundedHttp(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a field of the head; one that comes after the body (a trailer, RFC 9110 §6.5) is no header of ours."""
         if self._in_head:
+            self._head += len(name) + len(value)
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
         """A part of the body, which the application bounds: what is counted begins anew."""
         self._counted = 0
-        super().on_body(body)
+        if not self._refused:
+            super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """The head is whole; a body may follow."""
-        self._in_head, self._counted = False, 0
-        super().on_headers_complete()
+        too_large = self._head > MAX_HEAD_BYTES
+        self._in_head, self._counted, self._head = False, 0, 0
+        if too_large:  # it came whole in a few large reads
+            self._refuse()
+        else:
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """What comes now is the next request's head."""
         self._in_head, self._counted = True, 0
-        super().on_message_complete()
+        if not self._refused:
+            super().on_message_complete()
 
     def _refuse(self) -> None:
+        if self._refused:
+            return
         request_id = new_id("req")
         answer = problem(Code.HEADERS_TOO_LARGE, f"A request's head has at most {MAX_HEAD_BYTES} bytes.", request_id)
         status = HTTPStatus(answer.status_code)

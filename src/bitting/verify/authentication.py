@@ -11,7 +11,7 @@ from bitting.core.credentials import find_credential
 from bitting.core.decisions import Code, Denied, insufficient
 from bitting.core.lifecycle import Identity, Transport, address_allowed, key_alive, principal_of, transport_allowed
 from bitting.core.permission import may_use_scope
-from bitting.core.principal import Principal, WorkspaceId
+from bitting.core.principal import Kind, Principal, WorkspaceId
 from bitting.core.tokens import Secret, well_formed
 from bitting.store.engine import Store
 from bitting.store.identities import find_by_digest, find_by_key
@@ -91,8 +91,10 @@ class Authenticator:
 
     def refresh(self, principal: Principal, connection: Connection) -> Principal | Denied:
         """Resolves a key's principal afresh within a transaction: what was decided on may have changed."""
-        if principal.key is None:
+        if principal.kind is Kind.OPERATOR:
             return principal
+        if principal.key is None:
+            return _INVALID  # a session would have to be read again here; till there are any, none passes
         if principal.credential is None:
             identity = find_by_key(connection, principal.workspace, principal.key.id, self._plans)
         else:
