@@ -6,6 +6,7 @@ import socket
 import urllib.error
 import urllib.request
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 from tests.support.commands import Cli
@@ -52,9 +53,14 @@ def test_several_workers_share_the_address(acme: Cli) -> None:
     key = acme("keys", "create", "--name", "k", "--json").json["key"]
     with acme.served("--workers", "2") as (address, process):
         for _ in range(5):
-            get(f"{address}/v1/keys/current", key)
+            answer, _ = get(f"{address}/v1/keys/current", key)
+            assert answer["status"] == "active"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        workers = [child for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
+        assert len(workers) == 2
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=120)
+        assert process.wait(timeout=120) == 0
+        assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
 
 def test_a_new_database_is_made_ready(cli: Cli) -> None:

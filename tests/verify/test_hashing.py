@@ -39,13 +39,6 @@ def test_with_peppers_the_first_is_for_new_keys_and_all_are_for_finding() -> Non
     }
 
 
-def test_a_pepper_is_put_on_a_row_without_seeing_its_key() -> None:
-    """The digest of the key is enough: the result is that of a key that was made with the pepper."""
-    hasher = Hasher({"a": ONE})
-    assert hasher.upgrade(PLAIN_DIGEST) == hasher.for_new(KEY)
-    assert Hasher().upgrade(PLAIN_DIGEST) == (PLAIN_DIGEST, PLAIN)
-
-
 def test_what_is_kept_is_frozen() -> None:
     """Rows outlive versions."""
     assert with_pepper(ONE).hex() == Hasher({"a": ONE}).for_new(KEY)[0].hex() == FROZEN_PEPPERED

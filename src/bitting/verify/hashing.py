@@ -30,13 +30,7 @@ class Hasher:
 
     def for_new(self, secret: str) -> tuple[bytes, str]:
         """The digest and scheme under which a new secret is kept."""
-        return self._strongest(digest(secret))
-
-    def upgrade(self, plain: bytes) -> tuple[bytes, str]:
-        """Puts the pepper on a digest that was kept without one; the key itself isn't needed."""
-        return self._strongest(plain)
-
-    def _strongest(self, plain: bytes) -> tuple[bytes, str]:
+        plain = digest(secret)
         for scheme, pepper in self._peppers.items():
             return peppered(plain, pepper), scheme
         return plain, PLAIN
