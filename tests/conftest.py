@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, core, settings
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 from tests.support import postgres
 from tests.support.api import Api, Workspace, running_api
+from tests.support.shops import Shop, make_shop
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("bitting", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bitting")
+
+# Schemathesis' plugin has Hypothesis print nothing, for speed: a failure would come without its least example.
+core.RepresentationPrinter = RepresentationPrinter  # type: ignore[attr-defined]
 
 RUN_FOLDER = pytest.StashKey[Path]()
 
@@ -31,6 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell each xdist worker which run it belongs to."""
     node.workerinput["run_folder"] = str(node.config.stash[RUN_FOLDER])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many generated cases were checked, where a test counts them (`record_property("cases", …)`)."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, number in report.user_properties:
+            if name == "cases":
+                terminalreporter.write_line(f"{number:,} cases checked by {report.nodeid}")
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +96,11 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
 def workspace(api: Api) -> Workspace:
     """A new workspace on each database."""
     return api.workspace()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
+    """Somebody else's database, once of each kind, to be attached."""
+    if request.param == "sqlite":
+        return make_shop("sqlite", f"sqlite:///{tmp_path / 'shop.db'}")
+    return make_shop("postgresql", request.getfixturevalue("postgres_url"))

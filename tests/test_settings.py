@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from bitting.backend import Backend
+from bitting.backend import Backend, attachable
 from bitting.core.plans import DEFAULT_PLANS
 from bitting.core.problems import InvalidInput
 from bitting.settings import Settings
@@ -237,3 +237,64 @@ def test_a_peppers_name_is_one_everywhere(name: str) -> None:
     """The environment folds letter case: a name that it would change is refused, or its keys would be lost."""
     with pytest.raises(ValidationError, match="lower-case"):
         Settings(peppers={name: SecretStr("x" * 32)})
+
+
+# --- connections ---------------------------------------------------------------------------------
+
+SHOP = "postgresql://reader:hunter2@db.example/shop"
+
+
+def test_a_connection_may_stand_in_both_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its password in the environment, the rest in the file."""
+    Path("bitting.toml").write_text('[connections.shop]\nworkspaces = ["*"]\ntables = ["orders"]\n')
+    monkeypatch.setenv("BITTING_CONNECTIONS__SHOP__URL", SHOP)
+    shop = Settings().connections["shop"]
+    assert shop.url.get_secret_value() == SHOP
+    assert (shop.workspaces, shop.tables, shop.statement_timeout_seconds) == (["*"], ["orders"], 30)
+
+
+@pytest.mark.parametrize(
+    ("given", "tables"),
+    [("orders", ["orders"]), ("orders, crm.a ,", ["orders", "crm.a"]), ('["a,b", "c"]', ["a,b", "c"]), ("", [])],
+)
+def test_lists_of_a_connection_take_commas_or_json(
+    monkeypatch: pytest.MonkeyPatch, given: str, tables: list[str]
+) -> None:
+    """From the environment."""
+    monkeypatch.setenv("BITTING_CONNECTIONS__SHOP__URL", SHOP)
+    monkeypatch.setenv("BITTING_CONNECTIONS__SHOP__TABLES", given)
+    assert Settings().connections["shop"].tables == tables
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SHOP__URL", "mysql://reader:hunter2@db.example/shop"),
+        ("SHOP__URL", "hunter2"),
+        ("SHOP__WORKSPACES", "Acme"),
+        ("SHOP__WORKSPACES", "[1]"),
+        ("SHOP__TABLES", "[orders"),
+        ("SHOP__STATEMENT_TIMEOUT_SECONDS", "0"),
+        ("SHOP__PASSWORD", "hunter2"),
+        ("1SHOP__URL", SHOP),
+        ("OTHER__TABLES", "orders"),
+    ],
+)
+def test_a_connection_that_is_wrong_is_refused_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """Another kind of database, a workspace by name (its owner can change that), a setting that isn't one."""
+    monkeypatch.setenv("BITTING_CONNECTIONS__SHOP__URL", SHOP)
+    monkeypatch.setenv(f"BITTING_CONNECTIONS__{variable}", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "hunter2" not in str(caught.value) + repr(caught.value)
+
+
+def test_no_connection_shows_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even to whoever prints the settings."""
+    monkeypatch.setenv("BITTING_CONNECTIONS__SHOP__URL", SHOP)
+    settings = Settings()
+    rule = attachable(settings)["shop"]
+    assert "hunter2" not in repr(settings) + str(settings) + repr(rule) + settings.model_dump_json()
+    assert rule.url == SHOP

@@ -25,6 +25,23 @@ UNBOUND = {
     ("workspaces", "every_workspace"): "the operator's",
     ("workspaces", "add_workspace"): "the operator's",
     ("migrate", "migrate"): "a lock, and no table",
+    ("datasets", "attached_workspaces"): "the operator's",
+    ("engine", "_sqlite"): "begins a transaction",
+    ("engine", "begin"): "begins a transaction",
+    ("connections", "_sqlite"): "begins a transaction",
+    ("connections", "begin"): "begins a transaction",
+    **dict.fromkeys(
+        (
+            ("attached_checks", "rows_without_state"),
+            ("attached_checks", "sorted_by_code_point"),
+            ("attached_checks", "is_table"),
+            ("attached", "_execute"),
+            ("reflection", "run"),
+            ("reflection", "_from_postgresql"),
+            ("reflection", "_from_sqlite"),
+        ),
+        "somebody else's database, which holds no table of ours (see connections)",
+    ),
 }
 # These bind the workspace themselves: `self._ours`, `self.workspace` or the workspace given is in the statement.
 BOUND_BY_HAND = {
@@ -52,6 +69,8 @@ def builds(function: ast.FunctionDef) -> bool:
         if isinstance(node.func, ast.Name) and node.func.id in BUILDERS:
             return True
         attribute = node.func
+        if isinstance(attribute, ast.Attribute) and attribute.attr == "exec_driver_sql":
+            return True
         if (
             isinstance(attribute, ast.Attribute)
             and isinstance(attribute.value, ast.Name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,11 @@ from bitting.core.reach import Reach
 from bitting.core.roles import Role
 from bitting.core.schema import Catalogue, Dataset
 from bitting.settings import Settings
+from bitting.store.attached import AttachedRecords
 from bitting.store.audit import AuditEntry, Refusal
+from bitting.store.connections import Attachable, Connections
 from bitting.store.engine import Store
+from bitting.store.record_reads import RecordSource
 from bitting.store.tenancy import Tenant
 from bitting.verify.authentication import Authenticator, Clock
 from bitting.verify.hashing import Hasher
@@ -51,12 +54,33 @@ class Context:
 
 
 class Reading(Tenant):
-    """A snapshot of one workspace, for one principal."""
+    """A snapshot of one workspace, for one principal.
 
-    def __init__(self, connection: Connection, principal: Principal, now: int) -> None:
+    What it reads of attached tables is a snapshot of its own, taken when it is first asked for; `opened` closes it.
+    """
+
+    def __init__(
+        self, connection: Connection, principal: Principal, now: int, connections: Connections, opened: ExitStack
+    ) -> None:
         super().__init__(connection, principal.workspace)
         self.principal = principal
         self.now = now
+        self._connections = connections
+        self._opened = opened
+        self._sources: dict[int, RecordSource] = {}
+
+    def source(self, dataset: Dataset) -> RecordSource:
+        """Where the records of a dataset are read: with us, or in the table that it is attached to.
+
+        Raises:
+            SourceUnavailable: the table can't be read as it was attached.
+        """
+        if dataset.source is None:
+            return self.records
+        if dataset.id not in self._sources:
+            connection = self._opened.enter_context(self._connections.open_dataset(dataset, self.workspace_id))
+            self._sources[dataset.id] = AttachedRecords(connection)
+        return self._sources[dataset.id]
 
     def reach(self, dataset: Dataset) -> Reach:
         """What the principal's roles open in a dataset."""
@@ -80,8 +104,10 @@ class Reading(Tenant):
 class Change(Reading):
     """A change of one workspace, not yet committed."""
 
-    def __init__(self, connection: Connection, context: Context, principal: Principal, backend: Backend) -> None:
-        super().__init__(connection, principal, backend.clock())
+    def __init__(
+        self, connection: Connection, context: Context, principal: Principal, backend: Backend, opened: ExitStack
+    ) -> None:
+        super().__init__(connection, principal, backend.clock(), backend.connections, opened)
         self.context = context
         self._backend = backend
 
@@ -130,6 +156,7 @@ class Backend:
         plans: plan -> whether it includes API keys.
         hasher: how secrets are kept.
         clock: now, in microseconds UTC.
+        connections: the databases whose tables may be attached; none unless given.
     """
 
     def __init__(
@@ -140,8 +167,10 @@ class Backend:
         plans: Mapping[str, bool],
         hasher: Hasher | None = None,
         clock: Clock = system_clock,
+        connections: Connections | None = None,
     ) -> None:
         self.store = store
+        self.connections = connections or Connections({}, store.url)
         self.audit_secret = audit_secret
         self.plans = plans
         self.hasher = hasher or Hasher()
@@ -152,18 +181,35 @@ class Backend:
     @classmethod
     def open(cls, settings: Settings) -> Backend:
         """The backend that the settings describe."""
+        store = Store(settings.database_url.get_secret_value())
         return cls(
-            Store(settings.database_url.get_secret_value()),
+            store,
             audit_secret=settings.signing_secret(),
             plans=settings.plans,
             hasher=Hasher({name: pepper.get_secret_value().encode() for name, pepper in settings.peppers.items()}),
+            connections=Connections(attachable(settings), store.url),
         )
+
+    def close(self) -> None:
+        """Closes every connection to a database."""
+        self.connections.close()
+        self.store.close()
 
     @contextmanager
     def read(self, context: Context) -> Iterator[Reading]:
         """A snapshot for reading."""
-        with self.store.read() as connection:
-            yield Reading(connection, context.principal, self.clock())
+        with self.store.read() as connection, ExitStack() as opened:
+            yield Reading(connection, context.principal, self.clock(), self.connections, opened)
+
+    @contextmanager
+    def read_afresh(self, context: Context) -> Iterator[Reading]:
+        """A snapshot for reading on, some time after the request came in.
+
+        Raises:
+            Refused: when the principal has lost, since it was authenticated, what the call needs.
+        """
+        with self.store.read() as connection, ExitStack() as opened:
+            yield Reading(connection, self.fresh(connection, context), self.clock(), self.connections, opened)
 
     @contextmanager
     def change(self, context: Context) -> Iterator[Change]:
@@ -172,10 +218,10 @@ class Backend:
         Raises:
             Refused: when the principal has lost, since it was authenticated, what the call needs.
         """
-        with self.store.write() as connection:
+        with self.store.write() as connection, ExitStack() as opened:
             if not Tenant(connection, context.principal.workspace).workspace.lock():
                 raise NotFound
-            yield Change(connection, context, self.fresh(connection, context), self)
+            yield Change(connection, context, self.fresh(connection, context), self, opened)
 
     @contextmanager
     def change_records(self, context: Context) -> Iterator[Change]:
@@ -183,10 +229,10 @@ class Backend:
 
         The workspace is held first: whoever deletes it waits here for all of them, and none waits for it in mid-way.
         """
-        with self.store.write() as connection:
+        with self.store.write() as connection, ExitStack() as opened:
             if not Tenant(connection, context.principal.workspace).workspace.share():
                 raise NotFound
-            yield Change(connection, context, self.fresh(connection, context), self)
+            yield Change(connection, context, self.fresh(connection, context), self, opened)
 
     def fresh(self, connection: Connection, context: Context) -> Principal:
         """The context's principal as it is now, and still permitted the call.
@@ -219,3 +265,16 @@ class Backend:
             tenant = Tenant(connection, workspace)
             if tenant.workspace.exists():
                 tenant.audit.refuse(refusal)
+
+
+def attachable(settings: Settings) -> dict[str, Attachable]:
+    """The databases whose tables may be attached, as the settings name them."""
+    return {
+        name: Attachable(
+            given.url.get_secret_value(),
+            tuple(given.workspaces),
+            tuple(given.tables),
+            given.statement_timeout_seconds,
+        )
+        for name, given in settings.connections.items()
+    }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -26,6 +27,52 @@ MIN_SECRET = 32
 
 
 _PEPPER_NAME = re.compile(r"[a-z0-9]{1,32}")
+_CONNECTION_NAME = re.compile(r"[a-z](?:[a-z0-9]|[_-](?!_)){0,31}")
+_CONNECTION_URL = re.compile(r"(?:sqlite|postgresql(?:\+psycopg)?):.+", re.DOTALL)
+_WORKSPACE = re.compile(r"\*|wsp_[A-Za-z0-9]+")
+
+
+class ConnectionSettings(BaseModel):
+    """A database whose tables may be attached, and to which workspaces."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    url: SecretStr
+    workspaces: Annotated[list[str], NoDecode] = []
+    tables: Annotated[list[str], NoDecode] = []
+    statement_timeout_seconds: int = Field(30, ge=1, le=3600)
+
+    @field_validator("workspaces", "tables", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _listed(value)
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, value: SecretStr) -> SecretStr:
+        if not _CONNECTION_URL.fullmatch(value.get_secret_value()):
+            raise ValueError("a URL of SQLite (sqlite:///path) or PostgreSQL (postgresql://…) is expected")
+        return value
+
+    @field_validator("workspaces")
+    @classmethod
+    def _workspace_ids(cls, value: list[str]) -> list[str]:
+        # A workspace's owner may give it any name: by name, one tenant could put itself in another's place.
+        if not all(_WORKSPACE.fullmatch(item) for item in value):
+            raise ValueError('ids of workspaces (wsp_…; `bitting workspaces list` shows them) or "*" are expected')
+        return value
+
+
+def _listed(value: object) -> object:
+    """A list from the environment: separated by commas, or JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("a list with commas between, or as JSON, is expected") from None
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class Settings(BaseSettings):
@@ -60,6 +107,11 @@ class Settings(BaseSettings):
     plans: dict[str, bool] = Field(
         default_factory=lambda: dict(DEFAULT_PLANS), description="Plan to whether it includes API keys."
     )
+    connections: dict[str, ConnectionSettings] = Field(
+        default_factory=dict,
+        description="Name to a database whose tables may be attached: `url`, `workspaces` (their ids) and `tables` "
+        '(`table` or `schema.table`) that may be used, `"*"` for all; `statement_timeout_seconds` (30).',
+    )
     host: str = Field("127.0.0.1", description="Address that `bitting serve` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that `bitting serve` listens on.")
     workers: int = Field(1, ge=1, le=256, description="Processes that `bitting serve` starts.")
@@ -74,7 +126,7 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return _listed(value)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -90,6 +142,13 @@ class Settings(BaseSettings):
         # The environment knows no letter case, and the name stands beside each digest: it must be one everywhere.
         if any(not _PEPPER_NAME.fullmatch(name) for name in value):
             raise ValueError("a pepper's name has lower-case letters and digits, at most 32")
+        return value
+
+    @field_validator("connections")
+    @classmethod
+    def _connection_names(cls, value: dict[str, ConnectionSettings]) -> dict[str, ConnectionSettings]:
+        if not all(_CONNECTION_NAME.fullmatch(name) for name in value):
+            raise ValueError("a connection's name has lower-case letters, digits and single _ or -, at most 32")
         return value
 
     @classmethod

@@ -140,3 +140,14 @@ def test_access_explains_in_words_and_json(acme: Cli) -> None:
 def test_an_unknown_key_is_named(acme: Cli, command: str) -> None:
     """With what to check."""
     assert "There is no key 'key_x'" in acme("keys", command, "key_x", code=1).err
+
+
+def test_verify_says_what_of_a_dataset_a_key_reaches(acme: Cli) -> None:
+    """As over HTTP; a dataset that it doesn't reach is a refusal."""
+    key = made(acme)["key"]
+    assert acme("keys", "verify", "--dataset", "things", "--json", input=key).json["data"] == "always"
+    said = acme("keys", "verify", "--dataset", "sesame", "--action", "edit", "--json", input=key, code=1).json
+    assert (said["code"], said["data"]) == ("insufficient_permission", "never")
+    assert "--action" in acme("keys", "verify", "--action", "edit", input=key, code=1).err
+    assert "--action" in acme("keys", "verify", "--dataset", "things", "--action", "x", input=key, code=1).err
+    assert "always" in acme("keys", "verify", "--dataset", "things", input=key).out

@@ -45,12 +45,12 @@ def test_a_second_run_keeps_everything_and_shows_no_secret(cli: Cli) -> None:
 
 
 def test_it_says_what_there_is_and_that_it_is_shown_once(cli: Cli) -> None:
-    """Log-in, three keys, three calls."""
+    """Log-in, three keys, four calls."""
     told = cli("sample").out
     assert len({word.rstrip("'") for word in told.split() if well_formed(word.rstrip("'"))}) == 3
     assert "owner@example.com" in told
     assert "shown this once" in told
-    assert told.count("\ncurl ") == 3
+    assert told.count("\ncurl ") == 4
 
 
 def test_workspaces_of_ones_own_are_left_alone(acme: Cli) -> None:
@@ -60,11 +60,11 @@ def test_workspaces_of_ones_own_are_left_alone(acme: Cli) -> None:
 
 
 def test_the_printed_calls_work(cli: Cli) -> None:
-    """The owner sees everything, the report key its properties, the web form an id."""
+    """The owner sees everything, the report key its properties and its part of a dashboard, the web form an id."""
     first = cli("sample", "--json").json
     with cli.served() as (address, _):
         calls = [line.replace(first["addresses"]["API"].removesuffix("/v1"), address) for line in first["try"]]
-        owner, sales, form = (call(line) for line in calls)
+        owner, sales, form, dashboard = (call(line) for line in calls)
         request = urllib.request.Request(
             f"{address}/records?count=true&limit=1", headers={"X-Api-Key": first["owner_key"]}
         )
@@ -76,6 +76,10 @@ def test_the_printed_calls_work(cli: Cli) -> None:
     assert all(set(item["properties"]) <= {"reference", "total", "placedAt"} for item in sales[1]["items"])
     assert form[0] == 201
     assert set(form[1]) == {"id"}
+    assert (dashboard[0], dashboard[1]["partial"]) == (200, True)
+    kinds = [widget["kind"] for widget in dashboard[1]["widgets"]]
+    assert kinds == ["count", "breakdown", "series", "table"], "all but the one that names a hidden property"
+    assert not any("error" in widget for widget in dashboard[1]["widgets"])
 
 
 def test_the_roles_bound_their_keys(cli: Cli) -> None:

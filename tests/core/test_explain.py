@@ -2,121 +2,130 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bitting.core.authority import Access, UserType
+from bitting.core.conditions import parse_condition
 from bitting.core.explain import administration, explain_data, explain_scopes, in_words
+from bitting.core.predicates import Asking
 from bitting.core.principal import Kind, Principal, WorkspaceId
-from bitting.core.roles import EVERYTHING, Grant, RecordAction, Role, Selection
-from bitting.core.schema import Catalogue, Dataset, Property, PropertyType, State
+from bitting.core.roles import EVERYTHING, Grant, RecordAction, Role
+from bitting.core.schema import Catalogue
+from tests.support import grants as ref
+from tests.support.conditions import everything, matches
+from tests.support.reaches import DATASET, Case, cases
+from tests.support.records import Given, people
 
-STATES, PROPERTIES = {11: "new", 12: "paid"}, {1: "total", 2: "secret"}
-DATASET = Dataset(
-    1,
-    "orders",
-    "",
-    tuple(State(ident, name, "") for ident, name in STATES.items()),
-    tuple(Property(ident, name, "", PropertyType.TEXT) for ident, name in PROPERTIES.items()),
-)
 CATALOGUE = Catalogue.of([DATASET])
 
 
-def selections(ids: dict[int, str]) -> st.SearchStrategy[Selection]:
-    return st.just(EVERYTHING) | st.frozensets(st.sampled_from([*ids, 99]))
+def explained(case: Case, **scopes: bool) -> list[dict[str, Any]]:
+    roles = [ref.role(number, item, DATASET) for number, item in enumerate(case.bound)]
+    return explain_data(CATALOGUE, roles, has_user=case.asking.user_id is not None, **scopes)
 
 
-grants = st.builds(
-    Grant,
-    dataset=st.sampled_from([1, 1, 2]),
-    states=selections(STATES),
-    assigned_only=st.booleans(),
-    record=st.frozensets(st.sampled_from(RecordAction)),
-    to=selections(STATES),
-    view=selections(PROPERTIES),
-    edit=selections(PROPERTIES),
-)
-roles = st.lists(st.lists(grants, max_size=3).map(lambda some: Role(1, "", tuple(some))), max_size=2)
+def entries(data: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [entry for item in data for entry in item["states"]]
 
 
-def has(selection: Selection, item: int) -> bool:
-    return selection == EVERYTHING or item in selection
+def speaks_of(entry: dict[str, Any], case: Case) -> bool:
+    """Whether an entry is for the case's record, going by what it says."""
+    record = case.record
+    if entry["state"] != DATASET.states_by_id[record.state_id].name:
+        return False
+    if entry["only"] is not None and (
+        case.asking.user_id is None or case.asking.user_id not in people(record, DATASET)
+    ):
+        return False
+    return matches(entry["where"] or {}, record, everything(record, DATASET), DATASET, case.asking)
 
 
-def rights(bound: list[Role], state: int, assigned: bool, has_user: bool) -> dict[str, set[str]]:
-    """What one record opens, read off the grants one by one."""
-    applying = [
-        [
-            grant
-            for grant in role.grants
-            if grant.dataset == 1 and has(grant.states, state) and (not grant.assigned_only or (assigned and has_user))
-        ]
-        for role in bound
-    ]
-
-    def both(part: str, names: dict[int, str]) -> set[str]:
-        """Names that some applying grant of each role has in this part."""
-        return {
-            name
-            for ident, name in names.items()
-            if all(any(has(getattr(grant, part), ident) for grant in some) for some in applying)
-        }
-
-    moving = [[grant for grant in some if RecordAction.CHANGE_STATE in grant.record] for some in applying]
-    return {
-        "view": both("view", PROPERTIES),
-        "edit": both("edit", PROPERTIES),
-        "record": {str(action) for action in RecordAction if all(_allowing(some, action) for some in applying)},
-        "to": {
-            name
-            for ident, name in STATES.items()
-            if all(any(has(grant.to, ident) for grant in some) for some in moving)
-        },
+@settings(max_examples=300)
+@given(cases())
+def test_an_explanation_is_what_the_grants_open(case: Case) -> None:
+    """Of every record: what the entries for its state, assignment and condition say, is what is open, and none else."""
+    mine = [entry for entry in entries(explained(case)) if speaks_of(entry, case)]
+    properties, states = DATASET.properties_by_name, DATASET.states_by_name
+    for part, right in (("view", "view"), ("edit", "edit")):
+        said = {properties[name].id for entry in mine for name in entry[part]}
+        assert said == case.cells(right)
+    assert {action for entry in mine for action in entry["record"]} == {
+        str(action) for action in RecordAction if case.opens("do", action)
+    }
+    assert {states[name].id for entry in mine for name in entry["to"]} == {
+        ident for ident in DATASET.states_by_id if case.opens("to", ident)
     }
 
 
-def _allowing(some: list[Grant], action: RecordAction) -> bool:
-    return any(action in grant.record for grant in some)
+@settings(max_examples=100)
+@given(cases())
+def test_its_conditions_read_back(case: Case) -> None:
+    """An entry's `where` is a condition as roles have them, and it stands in words beside it."""
+    for entry in entries(explained(case)):
+        assert (entry["when"] is None) == (entry["where"] is None and entry["only"] is None)
+        if entry["where"] is not None:
+            parse_condition(entry["where"], DATASET)
 
 
-@settings(max_examples=300, deadline=None)
-@given(roles, st.booleans())
-def test_an_explanation_is_what_the_grants_open(bound: list[Role], has_user: bool) -> None:
-    """Per state, for all records and for assigned ones, every right and none else."""
-    data = explain_data(CATALOGUE, bound, has_user=has_user)
-    entries = {(entry["state"], entry["only"]): entry for item in data for entry in item["states"]}  # type: ignore[attr-defined]
-    for ident, name in STATES.items():
-        plain, assigned = (rights(bound, ident, connected, has_user) for connected in (False, True))
-        expected = {None: plain} if any(plain.values()) else {}
-        if assigned != plain:
-            expected["assigned"] = assigned  # type: ignore[index]
-        found = {
-            only: {part: set(entry[part]) for part in ("view", "edit", "record", "to")}
-            for (state, only), entry in entries.items()
-            if state == name
-        }
-        assert found == expected
-
-
-@settings(max_examples=100, deadline=None)
-@given(roles)
-def test_without_a_user_nothing_is_said_of_assigned_records(bound: list[Role]) -> None:
+@settings(max_examples=100)
+@given(cases())
+def test_without_a_user_nothing_is_said_of_what_asks_for_one(case: Case) -> None:
     """Such grants give a workspace key nothing, and the explanation promises nothing."""
-    data = explain_data(CATALOGUE, bound, has_user=False)
-    assert all(entry["only"] is None for item in data for entry in item["states"])  # type: ignore[attr-defined]
+    nobody = Case(case.bound, case.record, Asking(None, case.asking.now))
+    for entry in entries(explained(nobody)):
+        assert entry["only"] is None
+        assert "$user" not in str(entry["where"])
 
 
-@settings(max_examples=100, deadline=None)
-@given(roles, st.booleans())
-def test_the_words_name_what_the_data_names(bound: list[Role], has_user: bool) -> None:
-    """A sentence for each entry; a name that is not opened is in none."""
-    data = explain_data(CATALOGUE, bound, has_user=has_user)
-    words = in_words(data, unrestricted=False)
-    entries = [entry for item in data for entry in item["states"]]  # type: ignore[attr-defined]
-    assert words == ["No records at all."] or len(words) == len(entries)
-    shown = {name for entry in entries for part in ("view", "edit") for name in entry[part]}
-    for name in set(PROPERTIES.values()) - shown:
-        assert all(name not in sentence for sentence in words)
+@settings(max_examples=100)
+@given(cases())
+def test_the_scopes_bound_it(case: Case) -> None:
+    """Without `records:read` nothing is viewed, without `records:write` nothing changed; what is left is the same."""
+    both = entries(explained(case))
+    for entry in entries(explained(case, writes=False)):
+        assert entry["view"]
+        assert not entry["edit"] and not entry["record"] and not entry["to"]
+        assert any(
+            (entry["state"], entry["when"], entry["view"]) == (it["state"], it["when"], it["view"]) for it in both
+        )
+    for entry in entries(explained(case, reads=False)):
+        assert not entry["view"]
+    assert explained(case, reads=False, writes=False) == []
+
+
+@settings(max_examples=100)
+@given(cases())
+def test_the_words_name_what_the_data_names(case: Case) -> None:
+    """Every entry is in a sentence, with its condition; a name that is neither opened nor asked for is in none."""
+    data = explained(case)
+    said, mine = in_words(data, unrestricted=False), entries(data)
+    assert said == ["No records at all."] or 0 < len(said) <= len(mine)
+    assert (said == ["No records at all."]) == (not mine)
+    for entry in mine:
+        assert any(entry["state"] in sentence and (entry["when"] or "") in sentence for sentence in said)
+    for prop in DATASET.properties:
+        named = any(prop.name in entry[part] for entry in mine for part in ("view", "edit"))
+        asked = any(prop.name in (entry["when"] or "") for entry in mine)
+        if not named and not asked:
+            assert all(prop.name not in sentence for sentence in said)
+
+
+def test_a_sentence_goes_on_with_the_condition() -> None:
+    """What is alike in several states is said once."""
+    given_grants = (
+        Given(Grant(1, frozenset({11, 12}), view=frozenset({1, 2})), {"text": {"startsWith": "a"}}),
+        Given(Grant(1, frozenset({13}), assigned_only=True, view=EVERYTHING, edit=frozenset({1}))),
+    )
+    role = Role(1, "", ref.role(1, given_grants, DATASET).grants)
+    assert in_words(explain_data(CATALOGUE, [role], has_user=True), unrestricted=False) == [
+        "orders that are s11 or s12, where text starts with a: view text, owner.",
+        "orders that are s13, where the key's owner is the author or named in it: view text, owner, team; set text.",
+    ]
+    assert in_words(explain_data(CATALOGUE, [role], has_user=False), unrestricted=False) == [
+        "orders that are s11 or s12, where text starts with a: view text, owner.",
+    ]
 
 
 def test_scopes_are_written_out() -> None:

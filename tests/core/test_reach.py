@@ -1,180 +1,196 @@
 """Reach, and the predicates it becomes, against a slow reference that reads the grants one by one."""
 
-from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitting.core.conditions import parse_condition, unbound
 from bitting.core.evaluate import Facts, holds, is_assigned
-from bitting.core.predicates import FALSE, TRUE, StateIn
-from bitting.core.reach import Reach, RecordFacts
-from bitting.core.roles import EVERYTHING, Grant, RecordAction, Role, Selection
-from bitting.core.schema import Dataset, Property, PropertyType, State
-
-USER, OTHER = "usr_" + "a" * 22, "usr_" + "b" * 22
-TEXT, OWNER, TEAM = (
-    Property(1, "text", "", PropertyType.TEXT),
-    Property(2, "owner", "", PropertyType.USER),
-    Property(3, "team", "", PropertyType.USER, plural=True),
-)
-STATES, PROPERTIES = (11, 12, 13), (1, 2, 3)
-DATASET = Dataset(1, "orders", "", tuple(State(state, f"s{state}", "") for state in STATES), (TEXT, OWNER, TEAM))
-
-
-def selections(ids: Iterable[int]) -> st.SearchStrategy[Selection]:
-    # Ids that are gone stay in roles and match nothing.
-    return st.just(EVERYTHING) | st.frozensets(st.sampled_from([*ids, 99]))
-
-
-grants = st.builds(
-    Grant,
-    dataset=st.sampled_from([1, 1, 1, 2]),
-    states=selections(STATES),
-    assigned_only=st.booleans(),
-    record=st.frozensets(st.sampled_from(RecordAction)),
-    to=selections(STATES),
-    view=selections(PROPERTIES),
-    edit=selections(PROPERTIES),
-)
-roles = st.lists(st.lists(grants, max_size=3).map(lambda some: Role(1, "", tuple(some))), max_size=2)
-facts = st.builds(
-    Facts,
-    dataset=st.just(DATASET),
-    id=st.just("rec_" + "r" * 22),
-    state=st.sampled_from(STATES),
-    author=st.sampled_from([None, USER, OTHER]),
-    created_at=st.just(0),
-    updated_at=st.just(0),
-    data=st.fixed_dictionaries(
-        {},
-        optional={
-            "p1": st.just(USER),
-            "p2": st.sampled_from([USER, OTHER]),
-            "p3": st.lists(st.sampled_from([USER, OTHER]), min_size=1, max_size=2),
-        },
-    ),
-    user_id=st.sampled_from([None, USER]),
-)
-
-
-def connected(record: Facts) -> bool:
-    people = [record.author, record.data.get("p2"), *record.data.get("p3", [])]  # type: ignore[misc]
-    return record.user_id is not None and record.user_id in people
-
-
-def applying(role: Role, record: Facts) -> list[Grant]:
-    return [
-        grant
-        for grant in role.grants
-        if grant.dataset == 1
-        and (grant.states == EVERYTHING or record.state in grant.states)
-        and (connected(record) or not grant.assigned_only)
-    ]
-
-
-def has(selection: Selection, item: int) -> bool:
-    return selection == EVERYTHING or item in selection
-
-
-def views(bound: list[Role], record: Facts) -> set[int]:
-    return {
-        prop
-        for prop in PROPERTIES
-        if all(any(has(grant.view, prop) for grant in applying(role, record)) for role in bound)
-    }
-
-
-def edits(bound: list[Role], record: Facts) -> set[int]:
-    return {
-        prop
-        for prop in PROPERTIES
-        if all(any(has(grant.edit, prop) for grant in applying(role, record)) for role in bound)
-    }
-
-
-def both(bound: list[Role], record: Facts) -> tuple[Reach, RecordFacts]:
-    reach = Reach.of(DATASET, bound, has_user=record.user_id is not None)
-    return reach, RecordFacts(record.state, is_assigned(record))
-
-
-@settings(max_examples=400)
-@given(roles, facts)
-def test_cells_and_existence_are_those_of_the_grants(bound: list[Role], record: Facts) -> None:
-    reach, short = both(bound, record)
-    seen = views(bound, record)
-    assert is_assigned(record) == connected(record)
-    assert reach.viewable(short) == seen
-    assert reach.editable(short) == edits(bound, record)
-    assert reach.exists(short) == (not bound or bool(seen))
-
-
-@settings(max_examples=400)
-@given(roles, facts)
-def test_the_predicates_say_the_same_as_the_grants(bound: list[Role], record: Facts) -> None:
-    reach, short = both(bound, record)
-    assert holds(reach.row_predicate(), record) == reach.exists(short)
-    for prop in PROPERTIES:
-        assert holds(reach.cell_predicate(prop), record) == (prop in views(bound, record))
-        # A cell that is seen belongs to a record that exists: lists rely on it.
-        assert reach.exists(short) or not holds(reach.cell_predicate(prop), record)
-
-
-@settings(max_examples=400)
-@given(roles, facts, st.sampled_from(RecordAction), st.sampled_from(STATES), st.sets(st.sampled_from(PROPERTIES)))
-def test_actions_need_a_grant_of_every_role(
-    bound: list[Role], record: Facts, action: RecordAction, target: int, given_properties: set[int]
-) -> None:
-    reach, short = both(bound, record)
-    assert reach.allows(action, short) == all(
-        any(action in grant.record for grant in applying(role, record)) for role in bound
-    )
-    assert reach.allows_move(short, target) == all(
-        any("changeState" in grant.record and has(grant.to, target) for grant in applying(role, record))
-        for role in bound
-    )
-    assert reach.allows_create(short, given_properties) == all(
-        any(
-            "create" in grant.record and all(has(grant.edit, prop) for prop in given_properties)
-            for grant in applying(role, record)
-        )
-        for role in bound
-    )
+from bitting.core.predicates import FALSE, TRUE, Asking, Comparison, Predicate, StateIn, all_of
+from bitting.core.reach import Reach
+from bitting.core.roles import EVERYTHING, Grant, RecordAction, Role
+from bitting.store.records import StoredRecord
+from tests.support import grants as ref
+from tests.support.conditions import USERS, mentions_user, record_id
+from tests.support.reaches import DATASET, PROPERTIES, STATES, TEXT, Case, cases, reach_of
+from tests.support.records import Given, people
 
 
 @settings(max_examples=300)
-@given(roles, st.sampled_from([None, USER]))
-def test_what_is_known_is_what_some_record_could_show(bound: list[Role], user_id: str | None) -> None:
-    reach = Reach.of(DATASET, bound, has_user=user_id is not None)
-    possible = [Facts(DATASET, "", state, author, 0, 0, {}, user_id) for state in STATES for author in (None, user_id)]
-    assert reach.known_to_view == set().union(*(views(bound, record) for record in possible))
-    assert reach.known_to_edit == set().union(*(edits(bound, record) for record in possible))
+@given(cases())
+def test_cells_and_existence_are_those_of_the_grants(case: Case) -> None:
+    """Per cell: some grant of each role has it, in the record's state, under its condition and assignment."""
+    reach, facts = case.reach, case.facts
+    connected = case.asking.user_id is not None and case.asking.user_id in people(case.record, DATASET)
+    assert is_assigned(facts) == connected
+    assert reach.viewable(facts) == case.cells("view")
+    assert reach.editable(facts) == case.cells("edit")
+    assert reach.exists(facts) == (not case.bound or bool(case.cells("view")))
+
+
+@settings(max_examples=300)
+@given(cases())
+def test_the_predicates_say_the_same_as_the_grants(case: Case) -> None:
+    """For the row, for each cell, and for the mask of a cell in a row that exists."""
+    reach, facts = case.reach, case.facts
+    there = reach.exists(facts)
+    assert holds(reach.row_predicate(), facts) == there
+    for prop in PROPERTIES:
+        seen = case.opens("view", prop)
+        assert holds(reach.cell_predicate(prop), facts) == seen
+        # A cell that is seen belongs to a record that exists: lists rely on it.
+        assert there or not seen
+        assert not there or holds(reach.mask_predicate(prop), facts) == seen
+
+
+@settings(max_examples=300)
+@given(cases(), st.sets(st.sampled_from(PROPERTIES)))
+def test_actions_need_a_grant_of_every_role(case: Case, given_properties: set[int]) -> None:
+    """And a creation one that has all of it."""
+    reach, facts = case.reach, case.facts
+    for action in RecordAction:
+        assert reach.allows(action, facts) == case.opens("do", action)
+    for target in STATES:
+        assert reach.allows_move(facts, target) == case.opens("to", target)
+    assert reach.allows_create(facts, given_properties) == case.opens("create", tuple(sorted(given_properties)))
+
+
+@settings(max_examples=300)
+@given(cases())
+def test_rights_say_the_same_entry_by_entry(case: Case) -> None:
+    """What holds of the record's state adds up to what the grants open, and no entry lies within another."""
+    rights, facts = case.reach.rights(case.record.state_id), case.facts
+    holding = [entry for entry in rights if holds(entry.when, facts)]
+    assert {prop for entry in holding for prop in entry.view} == case.cells("view")
+    assert {prop for entry in holding for prop in entry.edit} == case.cells("edit")
+    assert {action for entry in holding for action in entry.record} == {
+        action for action in RecordAction if case.opens("do", action)
+    }
+    assert {target for entry in holding for target in entry.to} == {
+        target for target in STATES if case.opens("to", target)
+    }
+    assert not any(one.within(other) for one in rights for other in rights if one is not other)
+
+
+@settings(max_examples=300)
+@given(cases())
+def test_what_is_known_is_what_some_record_could_show(case: Case) -> None:
+    """Nothing that a record shows is unknown; and where no condition decides, nothing is known but that."""
+    reach = case.reach
+    assert case.cells("view") <= reach.known_to_view or not case.bound
+    assert case.cells("edit") <= reach.known_to_edit or not case.bound
     assert reach.known == reach.known_to_view | reach.known_to_edit
-    assert reach.any_right == (not bound or bool(reach.known_states))
-
-
-@given(roles)
-def test_a_principal_without_a_user_gets_nothing_from_assigned_grants(bound: list[Role]) -> None:
-    stripped = [
-        Role(role.id, role.name, tuple(grant for grant in role.grants if not grant.assigned_only)) for role in bound
+    assert reach.any_right == (not case.bound or bool(reach.known_states))
+    plain = replace(case, bound=tuple(tuple(replace(item, where=None) for item in role) for role in case.bound))
+    user_id = case.asking.user_id
+    possible = [
+        replace(plain, record=replace(case.record, state_id=state, author=author, data={}))
+        for state in STATES
+        for author in (None, user_id)
     ]
-    assert Reach.of(DATASET, bound, has_user=False) == Reach.of(DATASET, stripped, has_user=False)
+    assert plain.reach.known_to_view == set().union(*(other.cells("view") for other in possible))
+    assert plain.reach.known_to_edit == set().union(*(other.cells("edit") for other in possible))
+
+
+def everything_said(reach: Reach) -> list[Any]:
+    """All that is enforced through a reach, and all that is said of it."""
+    cells = [(reach.cell_predicate(prop), reach.mask_predicate(prop)) for prop in PROPERTIES]
+    rights = [reach.rights(state) for state in STATES]
+    return [reach.row_predicate(), cells, rights, reach.known_to_view, reach.known_to_edit, reach.known_states]
+
+
+@settings(max_examples=200)
+@given(cases())
+def test_a_principal_without_a_user_gets_nothing_from_what_asks_for_one(case: Case) -> None:
+    """Grants for assigned records, and grants whose condition mentions `$user`, are as if they weren't there."""
+    stripped = tuple(
+        tuple(item for item in role if not item.grant.assigned_only and not mentions_user(item.where or {}))
+        for role in case.bound
+    )
+    nobody = Asking(None, case.asking.now)
+    assert everything_said(reach_of(case.bound, nobody)) == everything_said(reach_of(stripped, nobody))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"owner": {"$user": "id"}},
+        {"not": {"owner": {"$user": "id"}}},
+        {"owner": {"ne": {"$user": "id"}}},
+        {"team": {"notIn": [USERS[1], {"$user": "id"}]}},
+        {"any": [{"text": "a"}, {"owner": {"$user": "id"}}]},
+        {"not": {"all": [{"text": "b"}, {"any": [{"author": {"$user": "id"}}, {"text": "c"}]}]}},
+    ],
+)
+def test_a_condition_that_asks_for_the_user_opens_nothing_without_one(where: dict[str, Any]) -> None:
+    """Also where it would hold for want of a user: under `not`, as unequal, or by another part."""
+    given_grant = Given(Grant(1, EVERYTHING, record=frozenset(RecordAction), view=EVERYTHING, edit=EVERYTHING), where)
+    record = StoredRecord(record_id(1), 1, 11, USERS[1], {"p1": "a", "p2": USERS[1]}, 0, 0)
+    nobody, somebody = (reach_of(((given_grant,),), Asking(user_id)) for user_id in (None, USERS[0]))
+    facts = ref.facts_of(record, DATASET, Asking(None))
+    assert somebody.any_right
+    assert not nobody.any_right
+    assert not nobody.exists(facts)
+    assert nobody.viewable(facts) == nobody.editable(facts) == nobody.known == frozenset()
+    assert not any(nobody.allows(action, facts) for action in RecordAction)
+    assert nobody.row_predicate() == nobody.cell_predicate(1) == nobody.mask_predicate(1) == FALSE
+    assert nobody.rights(11) == []
 
 
 def test_no_role_is_everything_and_an_empty_role_nothing() -> None:
-    record = RecordFacts(11, False)
+    record = Facts(DATASET, record_id(1), 11, None, 0, 0)
     free, closed = Reach.of(DATASET, [], has_user=False), Reach.of(DATASET, [Role(1, "", ())], has_user=True)
     assert free.viewable(record) == set(PROPERTIES)
     assert free.any_right
     assert free.holds_whole_dataset
-    assert free.row_predicate() == free.cell_predicate(1) == TRUE
+    assert free.row_predicate() == free.cell_predicate(1) == free.mask_predicate(1) == TRUE
     assert not closed.any_right
     assert not closed.exists(record)
-    assert closed.row_predicate() == closed.cell_predicate(1) == FALSE
+    assert closed.row_predicate() == closed.cell_predicate(1) == closed.mask_predicate(1) == FALSE
     assert closed.known == closed.known_states == frozenset()
 
 
+def test_only_an_unconditional_grant_of_everything_holds_a_whole_dataset() -> None:
+    """Who changes a schema touches all records: a condition or an assignment keeps some of them back."""
+    whole = Grant(1, EVERYTHING, record=frozenset(RecordAction), to=EVERYTHING, view=EVERYTHING, edit=EVERYTHING)
+    narrower = [
+        replace(whole, where=where({"text": "a"})),
+        replace(whole, assigned_only=True),
+        replace(whole, states=frozenset(STATES)),
+        replace(whole, view=frozenset(PROPERTIES)),
+    ]
+    assert Reach.of(DATASET, [Role(1, "", (whole,))], has_user=True).holds_whole_dataset
+    for grant in narrower:
+        assert not Reach.of(DATASET, [Role(1, "", (grant,))], has_user=True).holds_whole_dataset
+        assert Reach.of(DATASET, [Role(1, "", (grant, whole))], has_user=True).holds_whole_dataset
+
+
+def where(given_condition: object) -> Predicate:
+    return unbound(parse_condition(given_condition, DATASET))
+
+
 def test_predicates_shrink_to_a_list_of_states() -> None:
+    """What does not depend on the record leaves nothing but the state to ask."""
     role = Role(1, "", (Grant(1, frozenset({11}), view=frozenset({1})), Grant(1, frozenset({12}), view=EVERYTHING)))
     reach = Reach.of(DATASET, [role], has_user=True)
     assert reach.row_predicate() == StateIn(frozenset({11, 12}))
     assert reach.cell_predicate(2) == StateIn(frozenset({12}))
+
+
+def test_states_with_the_same_condition_stand_together() -> None:
+    """And a cell that all grants of a state view needs no condition where the row has it."""
+    condition = where({"text": "a"})
+    role = Role(1, "", (Grant(1, frozenset({11, 12}), where=condition, view=frozenset({1})),
+                        Grant(1, frozenset({13}), view=frozenset({1, 2}))))  # fmt: skip
+    reach = Reach.of(DATASET, [role], has_user=True)
+    judged = Comparison(TEXT, "eq", ("a",), raw=True)
+    assert set(reach.row_predicate().parts) == {  # type: ignore[union-attr]
+        all_of([StateIn(frozenset({11, 12})), judged]),
+        StateIn(frozenset({13})),
+    }
+    assert reach.cell_predicate(1) == reach.row_predicate()
+    assert reach.mask_predicate(1) == TRUE
+    assert reach.mask_predicate(2) == StateIn(frozenset({13}))

@@ -6,8 +6,15 @@ gone wrong in core/ must not go wrong here with it.
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,6 +22,7 @@ import pytest
 
 from bitting.core.calls import CALLS
 from bitting.core.ids import new_id
+from bitting.store.connections import Attachable, Connections
 from tests.support.api import Api, Caller, Workspace, code_of
 
 # --- what the rules say --------------------------------------------------------------------------
@@ -83,6 +91,7 @@ NEEDED: dict[str, str | None] = {
     "GET /v1/datasets/{dataset}": "datasets:read",
     "PATCH /v1/datasets/{dataset}": "datasets:write",
     "DELETE /v1/datasets/{dataset}": "datasets:write",
+    "POST /v1/datasets/attach": "datasets:write",
     "GET /v1/users": "users:read",
     "POST /v1/users": "users:write",
     "GET /v1/users/{user_id}": "users:read",
@@ -93,6 +102,7 @@ NEEDED: dict[str, str | None] = {
     "GET /v1/dashboards/{dashboard_id}": "dashboards:read",
     "PATCH /v1/dashboards/{dashboard_id}": "dashboards:write",
     "DELETE /v1/dashboards/{dashboard_id}": "dashboards:write",
+    "GET /v1/dashboards/{dashboard_id}/data": "dashboards:read",
     "GET /v1/workspace": "workspace:read",
     "PATCH /v1/workspace": "workspace:write",
     "DELETE /v1/workspace": "workspace:write",
@@ -255,6 +265,24 @@ def _unique() -> str:
     return new_id("req").lower()
 
 
+def _attach(scene: Scene, caller: Caller, expected: bool) -> Request:
+    backend = scene.workspace.api.backend
+    if "shop" not in backend.connections.attachable:
+        shop = Attachable(f"sqlite:///{_shop()}", ["*"], ["*"])
+        backend.connections = Connections({"shop": shop}, backend.store.url)
+    return "/v1/datasets/attach", {"connection": "shop", "table": "orders", "name": _unique(), "idColumn": "id"}
+
+
+@cache
+def _shop() -> Path:
+    """Somebody else's table."""
+    file = Path(tempfile.mkdtemp()) / "shop.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    atexit.register(shutil.rmtree, file.parent)
+    return file
+
+
 PROBES: dict[str, Probe] = {
     "GET /v1/keys/current": Probe(200, lambda s, c, x: ("/v1/keys/current", None)),
     "POST /v1/keys/verify": Probe(200, lambda s, c, x: ("/v1/keys/verify", {"key": c.secret})),
@@ -279,6 +307,7 @@ PROBES: dict[str, Probe] = {
     "DELETE /v1/datasets/{dataset}": Probe(
         204, lambda s, c, x: (f"/v1/datasets/{s.new_dataset() if x else 'orders'}", None)
     ),
+    "POST /v1/datasets/attach": Probe(201, _attach),
     "GET /v1/users": Probe(200, lambda s, c, x: ("/v1/users?limit=1", None)),
     "POST /v1/users": Probe(201, lambda s, c, x: ("/v1/users", {"email": f"{_unique()}@example.com", "name": "New"})),
     "GET /v1/users/{user_id}": Probe(200, _own_profile),
@@ -295,6 +324,7 @@ PROBES: dict[str, Probe] = {
     "DELETE /v1/dashboards/{dashboard_id}": Probe(
         204, lambda s, c, x: (f"/v1/dashboards/{s.new_dashboard() if x else s.dashboard}", None)
     ),
+    "GET /v1/dashboards/{dashboard_id}/data": Probe(200, lambda s, c, x: (f"/v1/dashboards/{s.dashboard}/data", None)),
     "GET /v1/workspace": Probe(200, lambda s, c, x: ("/v1/workspace", None)),
     "PATCH /v1/workspace": Probe(200, lambda s, c, x: ("/v1/workspace", {"name": _unique()})),
     "DELETE /v1/workspace": Probe(204, lambda s, c, x: ("/v1/workspace", None)),

@@ -450,7 +450,7 @@ _BODIES: dict[str, tuple[tuple[str, str, Any], ...]] = {
         ("POST", "/state", {"state": "paid"}),
         ("POST", "/archive", None),
     ),
-    "dashboards": (("PATCH", "", {"name": "b"}),),
+    "dashboards": (("PATCH", "", {"name": "b"}), ("GET", "/data", None)),
     "users": (("PATCH", "", {"name": "b"}),),
 }
 

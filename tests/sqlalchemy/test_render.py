@@ -2,21 +2,37 @@
 
 import re
 import sqlite3
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitting.core.predicates import FALSE, TRUE, All, AnyOf, Assigned, Comparison, Negation, Predicate, StateIn
+from bitting.core.predicates import (
+    FALSE,
+    TRUE,
+    All,
+    AnyOf,
+    Asking,
+    AskingUser,
+    Assigned,
+    Comparison,
+    Moment,
+    Negation,
+    Predicate,
+    StateIn,
+    Unbound,
+)
 from bitting.core.schema import Dataset, Property, PropertyType, State
+from bitting.sqlalchemy.layouts import RecordsLayout, after_prefix, joined
+from bitting.sqlalchemy.parameters import Parameters, driver_text
 from bitting.sqlalchemy.render import (
     LinkTarget,
-    Parameters,
     Renderer,
-    after_prefix,
     drop_index_ddl,
+    drop_statistics_ddl,
     index_ddl,
-    joined,
+    statistics_ddl,
 )
 
 TEXT, NUMBER = Property(1, "text", "", PropertyType.TEXT), Property(2, "number", "", PropertyType.NUMBER)
@@ -32,8 +48,12 @@ DIALECTS = ["sqlite", "postgresql"]
 each_dialect = pytest.mark.parametrize("dialect", DIALECTS)
 
 
+def renderer_of(dialect: str, **options: Any) -> Renderer:
+    return Renderer(RecordsLayout(dialect, DATASET), **options)
+
+
 def sql(dialect: str, predicate: Predicate) -> str:
-    return Renderer(dialect, DATASET).predicate(predicate)
+    return renderer_of(dialect).predicate(predicate)
 
 
 def test_sqlite_says_it_bare() -> None:
@@ -52,7 +72,7 @@ def test_postgresql_says_it_bare() -> None:
 def test_not_is_pushed_down_to_the_comparisons(dialect: str) -> None:
     less, equal = Comparison(NUMBER, "lt", (5.0,)), Comparison(TEXT, "eq", ("a",))
     assert sql(dialect, Negation(Negation(less))) == sql(dialect, less)
-    number, text = (Renderer(dialect, DATASET).sort_expression(prop) for prop in (NUMBER, TEXT))
+    number, text = (RecordsLayout(dialect, DATASET).value(prop) for prop in (NUMBER, TEXT))
     assert sql(dialect, Negation(AnyOf((less, equal, StateIn(frozenset({20})))))) == (
         f"(({number} >= :v1 OR {number} IS NULL) AND ({text} <> :v2 OR {text} IS NULL) AND r.state_id NOT IN (20))"
     )
@@ -69,7 +89,7 @@ def test_nothing_stands_around_a_comparison_that_an_index_could_serve(dialect: s
 @each_dialect
 def test_an_index_has_the_expression_that_comparisons_and_sorts_have(dialect: str) -> None:
     for prop in (TEXT, NUMBER, OWNER, LINK, FLAG):
-        expression = Renderer(dialect, DATASET).sort_expression(prop)
+        expression = RecordsLayout(dialect, DATASET).value(prop)
         assert f"({expression.replace('r.data', 'data')}), id) WHERE dataset_id = 5" in index_ddl(5, prop, dialect)
         assert expression in sql(dialect, Comparison(prop, "isNull", (False,), TRUE)) or prop is LINK
 
@@ -90,16 +110,16 @@ def test_an_index_is_named_by_its_property() -> None:
 @each_dialect
 @pytest.mark.parametrize("operator", ["eq", "in", "contains", "startsWith", "gt"])
 def test_a_callers_value_is_never_in_the_text(dialect: str, operator: str) -> None:
-    renderer = Renderer(dialect, DATASET)
+    renderer = renderer_of(dialect)
     text = renderer.predicate(Comparison(TEXT, operator, ("sec'ret",)))
     assert "ret" not in text
-    assert "ret" in str(renderer.params)
+    assert "ret" in str(renderer.filled(Asking()))
 
 
 @each_dialect
 def test_names_in_one_statement_never_collide(dialect: str) -> None:
     parameters = Parameters()
-    first, second = (Renderer(dialect, DATASET, alias, parameters=parameters) for alias in ("a", "b"))
+    first, second = (Renderer(RecordsLayout(dialect, DATASET, alias), parameters=parameters) for alias in ("a", "b"))
     texts = [
         first.predicate(Comparison(TEXT, "eq", ("x",))),
         second.predicate(Comparison(TEXT, "eq", ("y",))),
@@ -107,16 +127,16 @@ def test_names_in_one_statement_never_collide(dialect: str) -> None:
         second.predicate(Comparison(PLURAL, "ne", (6,))),
     ]
     names = re.findall(r":(\w+)", " ".join(texts))
-    assert sorted(names) == sorted(first.params) == sorted(second.params)
+    assert sorted(names) == sorted(parameters.filled(Asking()).keys() - {"user"})
     aliases = re.findall(r"AS (e\d+)", " ".join(texts))
     assert len(aliases) == len(set(aliases)) == 4
 
 
 @each_dialect
 def test_the_asking_user_is_supplied_at_execution(dialect: str) -> None:
-    renderer = Renderer(dialect, DATASET)
+    renderer = renderer_of(dialect)
     text = renderer.predicate(Assigned())
-    assert renderer.params == {}
+    assert renderer.filled(Asking("usr_a")) == {"user": "usr_a"}
     assert text.count(":user") == 3
     assert "CAST(:user AS text) IS NULL" in renderer.predicate(Negation(Assigned()))
 
@@ -126,22 +146,82 @@ def test_a_link_without_a_target_shows_nothing(dialect: str) -> None:
     present = Comparison(LINK, "isNull", (False,))
     assert sql(dialect, present) == "FALSE"
     assert sql(dialect, Negation(present)) == "TRUE"
-    closed = Renderer(dialect, DATASET, links={LINK.id: LinkTarget(LINKED, FALSE)})
+    closed = renderer_of(dialect, links={LINK.id: LinkTarget(LINKED, FALSE)})
     assert closed.predicate(present) == "FALSE"
 
 
 @each_dialect
 def test_a_link_is_seen_in_its_dataset_and_workspace_only(dialect: str) -> None:
     target = LinkTarget(LINKED, StateIn(frozenset({30})))
-    text = Renderer(dialect, DATASET, links={LINK.id: target}).predicate(Comparison(LINK, "eq", ("x",)))
+    text = renderer_of(dialect, links={LINK.id: target}).predicate(Comparison(LINK, "eq", ("x",)))
     assert "t1.dataset_id = 7" in text
     assert "t1.workspace_id = r.workspace_id" in text
     assert "t1.state_id IN (30)" in text
 
 
 def test_states_sort_in_declared_order() -> None:
-    expression = Renderer("sqlite", DATASET).sort_expression("state")
+    expression = RecordsLayout("sqlite", DATASET).value("state")
     assert expression == "CASE r.state_id WHEN 21 THEN 0 WHEN 20 THEN 1 ELSE -1 END"
+
+
+def test_states_are_counted_among_those_that_are_known() -> None:
+    expression = RecordsLayout("sqlite", DATASET, known_states=frozenset({20})).value("state")
+    assert expression == "CASE r.state_id WHEN 20 THEN 0 ELSE -1 END"
+
+
+@each_dialect
+def test_who_asks_and_when_is_no_part_of_what_was_rendered(dialect: str) -> None:
+    """One rendering serves everybody: it keeps places, and each execution fills them anew."""
+    renderer = renderer_of(dialect)
+    renderer.predicate(Comparison(OWNER, "eq", (AskingUser(),), raw=True))
+    renderer.predicate(Comparison("createdAt", "gte", (Moment(-5),), raw=True))
+    renderer.predicate(Comparison(OWNER, "in", (AskingUser(), "usr_x"), raw=True))
+    ada, bob = renderer.filled(Asking("usr_a", 100)), renderer.filled(Asking("usr_b", 200))
+    assert set(ada) == set(bob)
+    assert ("usr_b" in ada.values(), "usr_a" in bob.values()) == (False, False)
+    assert (95 in ada.values(), 195 in bob.values()) == (True, True)
+
+
+def test_a_value_that_comes_twice_is_bound_once() -> None:
+    parameters = Parameters(one_text=True)
+    assert [parameters.bind(value) for value in (5, "a", 5, True, 1, 1.0, "a")] == [
+        ":v1", ":v2", ":v1", ":v3", ":v4", ":v5", ":v2"
+    ]  # fmt: skip
+    apart = Parameters()
+    assert apart.bind("a") != apart.bind("a")
+
+
+@each_dialect
+def test_what_a_role_says_of_what_it_shows_counts_links_that_are_hidden(dialect: str) -> None:
+    renderer = renderer_of(dialect, links={LINK.id: LinkTarget(LINKED, FALSE)})
+    assert renderer.predicate(Comparison(LINK, "isNull", (False,), raw=True)) == (
+        f"{RecordsLayout(dialect, DATASET).value(LINK)} IS NOT NULL"
+    )
+
+
+@each_dialect
+def test_a_kept_condition_is_bound_before_it_is_rendered(dialect: str) -> None:
+    with pytest.raises(TypeError, match="bound to a schema"):
+        sql(dialect, Unbound(1, "eq", ("a",)))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "given", "expected"),
+    [
+        ("sqlite", "a = :v1 AND b = ':x' AND \\:c", "a = :v1 AND b = ':x' AND :c"),
+        ("postgresql", "a = :v1 AND b % 2", "a = %(v1)s AND b %% 2"),
+        ("postgresql", 'r."a\\:b" = :w12 AND CAST(:user AS text)', 'r."a:b" = %(w12)s AND CAST(%(user)s AS text)'),
+    ],
+)
+def test_marks_are_those_of_the_driver(dialect: str, given: str, expected: str) -> None:
+    assert driver_text(given, dialect) == expected
+
+
+def test_postgresql_is_told_how_an_indexed_value_is_spread() -> None:
+    assert statistics_ddl(NUMBER) == (
+        "CREATE STATISTICS IF NOT EXISTS st_records_p2 ON (CAST((data ->> 'p2') AS double precision)) FROM records"
+    )
+    assert drop_statistics_ddl(2) == "DROP STATISTICS IF EXISTS st_records_p2"
 
 
 def test_constants_are_folded() -> None:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Text, inspect, text
 
+from bitting.core.principal import WorkspaceId
+from bitting.store.datasets import DatasetQueries
 from bitting.store.engine import Store
-from bitting.store.migrate import current_revision, migrate, newest_revision
+from bitting.store.migrate import _config, current_revision, migrate, newest_revision
 from bitting.store.tables import metadata
 from tests.support.races import processes_at_once
 
@@ -45,6 +48,24 @@ def test_migrating_again_does_nothing(empty: Store) -> None:
     assert migrate(empty) == (newest_revision(), newest_revision())
     with empty.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM audit_entries")).scalar_one() == 1
+
+
+def test_a_database_of_the_first_schema_keeps_its_datasets(empty: Store) -> None:
+    """They are managed ones."""
+    config = _config()
+    with empty.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        workspace = "INSERT INTO workspaces VALUES ('wsp_a', 'A', 'bit', 'unlimited', '{}', 0, 0, 0)"
+        dataset = "INSERT INTO datasets VALUES (7, 'wsp_a', 'orders', 'Orders', 0, 0)"
+        state = "INSERT INTO dataset_states VALUES (8, 'wsp_a', 7, 'new', 'New', 0)"
+        for line in (workspace, dataset, state):
+            connection.execute(text(line))
+    assert migrate(empty) == ("0001", newest_revision())
+    with empty.read() as connection:
+        (row,) = DatasetQueries(connection, WorkspaceId("wsp_a")).all()
+    assert (row.dataset.id, row.dataset.source) == (7, None)
+    assert [(state.name, state.values) for state in row.dataset.states] == [("new", ())]
 
 
 def test_the_migrated_schema_is_the_one_in_the_code(empty: Store) -> None:

@@ -36,6 +36,11 @@ trusted_proxies = ["10.0.0.5", "10.1.0.0/16"]
 free = false
 team = true
 unlimited = true
+
+[connections.shop]
+url = "postgresql://reader:…@db.internal/shop"
+workspaces = ["wsp_…"]
+tables = ["orders", "crm.customers"]
 ```
 
 ## In the environment
@@ -46,6 +51,14 @@ Lists take commas; tables take JSON, and replace the default as a whole:
 BITTING_TRUSTED_PROXIES=10.0.0.5,10.1.0.0/16
 BITTING_PLANS='{{"free": false, "team": true, "unlimited": true}}'
 BITTING_PEPPERS='{{"y2027": "…", "y2026": "…"}}'
+```
+
+The parts of a connection have variables of their own, so that a password need not stand in the file:
+
+```sh
+BITTING_CONNECTIONS__SHOP__URL='postgresql://reader:…@db.internal/shop'
+BITTING_CONNECTIONS__SHOP__WORKSPACES='*'
+BITTING_CONNECTIONS__SHOP__TABLES=orders,crm.customers
 ```
 
 Give `peppers` in one place only, and from the environment as JSON: their order matters.

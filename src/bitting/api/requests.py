@@ -30,6 +30,12 @@ def request_facts(request: Request, proxies: Networks) -> RequestFacts:
     )
 
 
+def accepts(values: list[str], media_type: str) -> bool:
+    """Whether Accept headers name a media type outright; ranges such as `*/*` leave the usual answer."""
+    named = (part.split(";")[0].strip().lower() for value in values for part in value.split(","))
+    return media_type in named
+
+
 def _client(request: Request, proxies: Networks) -> str | None:
     if request.client is None:
         return None

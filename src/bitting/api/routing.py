@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 
 from bitting.api.bodies import prepare_body, read_body
@@ -108,7 +109,8 @@ def authenticate(request: Request, backend: Backend) -> Principal:
 
 def _tagged(request: Request, response: Response) -> Response:
     """Every good answer to a GET has an ETag; where the route sets none, that of the bytes."""
-    if request.method == "GET" and response.status_code == HTTPStatus.OK and "etag" not in response.headers:
+    whole = not isinstance(response, StreamingResponse)
+    if whole and request.method == "GET" and response.status_code == HTTPStatus.OK and "etag" not in response.headers:
         response.headers["ETag"] = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
     return response
 

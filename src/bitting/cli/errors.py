@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from bitting.cli.output import printable
 from bitting.core.decisions import CODES, Code
-from bitting.core.errors import BittingError, NotFound
+from bitting.core.errors import BittingError, NotFound, SourceUnavailable
 from bitting.core.problems import Flaw, InvalidInput
 
 MAX_LINES = 20
@@ -54,6 +54,8 @@ def explained(error: Exception) -> list[str] | None:
         return [f"Error: {error.message}", *([error.hint] if error.hint else [])]
     if isinstance(error, InvalidInput):
         return flaw_lines(error)
+    if isinstance(error, SourceUnavailable):
+        return [f"Error: An attached table can't be read: {error.internal}.", "See `bitting doctor`."]
     if isinstance(error, BittingError):
         return [f"Error: {error.detail}", _hint(error.code)]
     return _foreign(error)

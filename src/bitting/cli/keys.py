@@ -10,10 +10,11 @@ from bitting.cli import options
 from bitting.cli.errors import Problem, as_options, naming
 from bitting.cli.office_names import owner_id, role_id
 from bitting.cli.options import Cursor, Json, Limit, Workspace
-from bitting.cli.output import cell, moment, print_fields, print_json, print_table
+from bitting.cli.output import moment, print_fields, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from bitting.cli.office import Desk
+    from bitting.keys.explaining import Cell
 
 group = typer.Typer(no_args_is_help=True, help="API keys: create, look at, switch off, replace, revoke, verify.")
 
@@ -33,6 +34,8 @@ _OPTIONS = {
     "quota": "--quota",
     "metadata": "--metadata",
     "ip": "--ip",
+    "dataset": "--dataset",
+    "action": "--action",
     "overlapSeconds": "--overlap",
 }
 
@@ -180,21 +183,54 @@ def rotate(
 
 
 @group.command("access")
-def access_of(key_id: KeyId, workspace: Workspace = None, as_json: Json = False) -> None:
-    """Explain all that a key can reach."""
+def access_of(
+    key_id: KeyId,
+    record: Annotated[
+        str | None, typer.Option(help="DATASET/ID: why can, or can't, the key see that record?", show_default=False)
+    ] = None,
+    prop: Annotated[
+        str | None, typer.Option("--property", help="With --record: one property of it.", show_default=False)
+    ] = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Explain all that a key can reach, or why it sees a record."""
     from bitting.cli.office import seated
     from bitting.keys.explaining import explain_access
 
-    with seated(workspace) as desk, naming("key", key_id):
-        view = explain_access(desk.backend, desk.context, key_id)
+    asked = _cell_asked(record, prop)
+    named = "key" if asked is None else "such key, record or property"
+    with seated(workspace) as desk, naming(named, key_id if record is None else f"{key_id} {record}"):
+        view = explain_access(desk.backend, desk.context, key_id, asked)
     if as_json:
         print_json(view)
-        return
-    print_fields({"Key": view["keyId"], "Status": view["status"], "User type": view["userType"]})
-    for title in ("administration", "scopes", "words"):
-        print(f"\n{_TITLES[title]}")
-        for line in view[title] or ["nothing"]:
-            print(f"  {cell(line)}")
+    elif asked is not None:
+        _print_why(view["why"])
+    else:
+        print_fields({"Key": view["keyId"], "Status": view["status"], "User type": view["userType"]})
+        for title in ("administration", "scopes", "words"):
+            print(f"\n{_TITLES[title]}")
+            for line in view[title] or ["nothing"]:
+                print(f"  {printable(line)}")
+
+
+def _cell_asked(record: str | None, prop: str | None) -> Cell | None:
+    from bitting.keys.explaining import Cell
+
+    dataset, slash, ident = (record or "").partition("/")
+    if record is None and prop is None:
+        return None
+    if not slash or not dataset or not ident:
+        raise typer.BadParameter("a dataset and an id are expected: orders/rec_…", param_hint="--record")
+    return Cell(dataset, ident, prop)
+
+
+def _print_why(why: dict[str, Any]) -> None:
+    print(printable(why["words"]))
+    rows = [[one["role"], one["grant"], "yes" if one["allows"] else "no", one["reason"]] for one in why["grants"]]
+    if rows:
+        print()
+        print_table(["Role", "Grant", "Shows it", "Why"], rows, empty="")
 
 
 _TITLES = {"administration": "Administration", "scopes": "Scopes", "words": "Data"}
@@ -207,6 +243,16 @@ def verify(
     ] = None,
     environment: Annotated[str | None, typer.Option(help="What it must be of.", show_default=False)] = None,
     ip: Annotated[str | None, typer.Option(help="Who sent it.", show_default=False)] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="A dataset: says what of it the key reaches.", show_default=False)
+    ] = None,
+    action: Annotated[
+        str | None,
+        typer.Option(
+            help="With --dataset: read, create, edit, changeState, archive or delete.",
+            show_default="read",
+        ),
+    ] = None,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
@@ -217,7 +263,8 @@ def verify(
     from bitting.keys.verification import verify_key
 
     with seated(workspace) as desk, as_options(_OPTIONS):
-        body = Verify(key=key_to_verify(), scopes=scope or [], environment=environment, ip=ip)
+        asked = {"scopes": scope or [], "environment": environment, "ip": ip, "dataset": dataset, "action": action}
+        body = Verify.model_validate({"key": key_to_verify(), **asked})
         verdict = verify_key(desk.backend, desk.context, body)
     if as_json:
         print_json(verdict)

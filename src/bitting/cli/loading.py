@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from bitting.api.records import scopes_for
 from bitting.backend import Change
 from bitting.cli.errors import Problem
 from bitting.cli.office import Desk, one_transaction
@@ -20,7 +21,6 @@ from bitting.core.predicates import Comparison
 from bitting.core.problems import Flaw
 from bitting.core.schema import Property, PropertyType
 from bitting.records.importing import Draft, Importing, named, references
-from bitting.records.reading import scopes_for
 from bitting.store.records import MAX_INDEXED_BYTES, DatasetScope, StoredRecord
 
 BATCH = 1000

@@ -46,7 +46,7 @@ def opened(settings: Settings | None = None, *, new: bool = False) -> Iterator[B
     try:
         yield backend
     finally:
-        backend.store.close()
+        backend.close()
 
 
 @contextmanager
@@ -125,6 +125,7 @@ def one_transaction(backend: Backend, *, commit: bool = True) -> Iterator[Backen
                 plans=backend.plans,
                 hasher=backend.hasher,
                 clock=backend.clock,
+                connections=backend.connections,
             )
             if not commit:
                 raise _Rehearsed

@@ -92,6 +92,8 @@ def _dataset(desk: Desk, name: str) -> Dataset:
     if found is None:
         there = ", ".join(catalogue.by_name) or "none"
         raise Problem(f"There is no dataset '{name}' in this workspace.", f"There are: {there}.")
+    if found.source is not None:
+        raise Problem(f"The dataset '{name}' is attached.", "Its records are written by their own system.")
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bitting import __version__
-from bitting.cli import apply, audit, keys, records, sample, serve, settings, workspaces
+from bitting.cli import apply, attach, audit, doctor, keys, records, sample, serve, settings, workspaces
 from bitting.cli.errors import ExpectedErrors
 
 # Plain tracebacks for what nobody expected: a pretty one may show the values of variables.
@@ -42,6 +42,8 @@ app.command("migrate")(serve.migrate)
 app.command("settings")(settings.show)
 app.command("plans")(workspaces.plans)
 app.command("sample")(sample.sample)
+app.command("attach")(attach.attach)
+app.command("doctor")(doctor.doctor)
 app.add_typer(workspaces.group, name="workspaces")
 app.add_typer(keys.group, name="keys")
 app.add_typer(apply.roles, name="roles")

@@ -123,7 +123,7 @@ def _addresses(address: str) -> dict[str, str]:
 
 
 def _calls(made: Made, address: str) -> list[str]:
-    """Three calls, as they work when they are pasted into a shell."""
+    """Four calls, as they work when they are pasted into a shell."""
     fields = "dataset=orders&fields=reference,total,placedAt&sort=-total&limit=3"
     body = json.dumps(_LEAD)
     return [
@@ -131,4 +131,5 @@ def _calls(made: Made, address: str) -> list[str]:
         f"curl -H 'X-Api-Key: {made.sales_key}' '{address}/v1/records?{fields}'",
         f"curl -H 'X-Api-Key: {made.web_form_key}' -H 'Content-Type: application/json' "
         f"-d '{body}' '{address}/v1/records'",
+        f"curl -H 'X-Api-Key: {made.sales_key}' '{address}/v1/dashboards/{made.dashboard}/data'",
     ]

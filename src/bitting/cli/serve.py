@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bitting.cli.options import Json
 from bitting.cli.output import print_json
+
+if TYPE_CHECKING:
+    from bitting.settings import Settings
 
 _BETWEEN_TRIES = 0.05  # seconds
 _APP = "bitting.server.app:create_app"
@@ -36,8 +39,24 @@ def serve(
         migrate(store)
         check_ready(settings, store)
         store.close()
+        _warn_of_attached(settings)
         threading.Thread(target=_announce, args=(listening,), daemon=True).start()
         _run(listening, settings.workers if workers is None else workers)
+
+
+def _warn_of_attached(settings: Settings) -> None:
+    """Says which attached datasets can't be read as they were attached; the others work, and so does the rest."""
+    from bitting.backend import Backend
+    from bitting.cli.doctor import examined_schemas
+    from bitting.cli.errors import say
+
+    backend = Backend.open(settings)
+    try:
+        for workspace, checked in examined_schemas(backend):
+            for finding in checked.findings:
+                say(f"Warning: the dataset '{checked.dataset}' of {workspace.name} is closed: {finding.text}.")
+    finally:
+        backend.close()
 
 
 def migrate(as_json: Json = False) -> None:

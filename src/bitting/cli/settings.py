@@ -34,9 +34,11 @@ def show(as_json: Json = False) -> None:
 
 
 def _shown(name: str, value: Any) -> Any:
-    from pydantic import SecretStr
+    from pydantic import BaseModel, SecretStr
 
-    if name == "database_url":
+    if isinstance(value, BaseModel):
+        return {key: _shown(key, getattr(value, key)) for key in type(value).model_fields}
+    if name in ("database_url", "url"):
         return _without_password(value.get_secret_value())
     if isinstance(value, SecretStr):
         return HIDDEN

@@ -15,7 +15,9 @@ __all__ = [
     "InvalidInput",
     "NotFound",
     "PreconditionRequired",
+    "ReadOnlySource",
     "Refused",
+    "SourceUnavailable",
     "Stale",
     "Unavailable",
     "enforce",
@@ -86,6 +88,26 @@ class Unavailable(BittingError):
     """The store can't be reached: nothing is decided on a guess."""
 
     code = Code.UNAVAILABLE
+
+
+class SourceUnavailable(Unavailable):
+    """An attached table can't be read, or no longer fits its dataset.
+
+    `internal` says what is wrong, for the operator alone: it may name what the caller can't see.
+    """
+
+    def __init__(self, internal: str) -> None:
+        super().__init__("The table behind this dataset can't be read as it was attached. Ask whoever runs Bitting.")
+        self.internal = internal
+
+
+class ReadOnlySource(BittingError):
+    """An attached dataset is read in place: it takes no writes."""
+
+    code = Code.METHOD_NOT_ALLOWED
+
+    def __init__(self) -> None:
+        super().__init__("This dataset is attached: its records are read in place, and written by their own system.")
 
 
 def enforce(decision: Decision) -> None:

@@ -14,12 +14,15 @@ from typing import Any
 from bitting.core.predicates import (
     All,
     AnyOf,
+    Asking,
     Assigned,
     Comparison,
     Constant,
     Negation,
     Predicate,
     StateIn,
+    Unbound,
+    resolved,
 )
 from bitting.core.schema import Dataset, Property, PropertyType
 
@@ -28,18 +31,25 @@ from bitting.core.schema import Dataset, Property, PropertyType
 class Facts:
     """One record as it is stored, and who asks.
 
-    `data` is keyed `p<property id>`; links to records that the asking principal can't see must have been
-    left out of it. `user_id` is None for a principal without a user.
+    `data` is keyed `p<property id>`, as it is stored. `links` is what of its links the asking principal sees, by
+    property id (None: all that is stored); a role's own conditions judge what is stored. `user_id` is None for a
+    principal without a user; `now` in microseconds UTC.
     """
 
     dataset: Dataset
     id: str
     state: int
     author: str | None
-    created_at: int
-    updated_at: int
+    created_at: int | None
+    updated_at: int | None
     data: Mapping[str, object] = field(default_factory=dict)
     user_id: str | None = None
+    now: int = 0
+    links: Mapping[int, object] | None = None
+
+    @property
+    def asking(self) -> Asking:
+        return Asking(self.user_id, self.now)
 
 
 def holds(predicate: Predicate, facts: Facts) -> bool:
@@ -59,6 +69,8 @@ def holds(predicate: Predicate, facts: Facts) -> bool:
             return not holds(part, facts)
         case Comparison():
             return _compare(predicate, facts)
+        case Unbound():
+            raise TypeError("a condition is bound to a schema before it is judged")
 
 
 def is_assigned(facts: Facts) -> bool:
@@ -66,13 +78,18 @@ def is_assigned(facts: Facts) -> bool:
     if facts.user_id is None:
         return False
     return facts.user_id == facts.author or any(
-        facts.user_id in _elements(prop, facts) for prop in facts.dataset.properties if prop.type is PropertyType.USER
+        facts.user_id in _elements(prop, facts, raw=True)
+        for prop in facts.dataset.properties
+        if prop.type is PropertyType.USER
     )
 
 
 def _compare(comparison: Comparison, facts: Facts) -> bool:
-    elements = _elements(comparison.field, facts) if holds(comparison.shown, facts) else ()
-    operands = comparison.operands
+    seen = holds(comparison.shown, facts)
+    elements = _elements(comparison.field, facts, raw=comparison.raw) if seen else ()
+    operands = tuple(resolved(operand, facts.asking) for operand in comparison.operands)
+    if None in operands:
+        return False  # who asks has no user: nothing compares with that, not even as unequal
     match comparison.operator:
         case "isNull":
             return (not elements) == operands[0]
@@ -84,9 +101,14 @@ def _compare(comparison: Comparison, facts: Facts) -> bool:
             return any(_MEETS[operator](element, operands[0]) for element in elements)
 
 
-def _elements(named: Property | str, facts: Facts) -> tuple[Any, ...]:
+def _elements(named: Property | str, facts: Facts, *, raw: bool) -> tuple[Any, ...]:
     """The cell's elements: none when it is missing, one when it is single-valued."""
-    value = facts.data.get(f"p{named.id}") if isinstance(named, Property) else _RESERVED[named](facts)
+    if not isinstance(named, Property):
+        value = _RESERVED[named](facts)
+    elif named.type is PropertyType.RECORD and not raw and facts.links is not None:
+        value = facts.links.get(named.id)
+    else:
+        value = facts.data.get(f"p{named.id}")
     if value is None:
         return ()
     return tuple(value) if isinstance(value, list | tuple) else (value,)

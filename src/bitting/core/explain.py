@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from bitting.core.authority import OWN_SCOPES, Access, UserType
+from bitting.core.conditions import in_words as clause
+from bitting.core.conditions import write_condition
 from bitting.core.decisions import Allowed
 from bitting.core.permission import may_use_scope, may_write_users
+from bitting.core.predicates import TRUE, All, Assigned, Predicate, all_of
 from bitting.core.principal import Principal
-from bitting.core.reach import Reach, RecordFacts
-from bitting.core.roles import RecordAction, Role
-from bitting.core.schema import Catalogue
+from bitting.core.reach import Reach, Rights
+from bitting.core.roles import NOTHING, RecordAction, Role
+from bitting.core.schema import Catalogue, Dataset
 
 ASSIGNED = "assigned"
 
@@ -23,7 +28,7 @@ def explain_scopes(principal: Principal) -> list[str]:
 
 def explain_data(
     catalogue: Catalogue, roles: Iterable[Role], *, has_user: bool, reads: bool = True, writes: bool = True
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """What roles open, dataset by dataset; datasets on which they open nothing are left out.
 
     Args:
@@ -35,55 +40,62 @@ def explain_data(
     """
     bound = tuple(roles)
     reaches = [Reach.of(dataset, bound, has_user=has_user) for dataset in catalogue.datasets]
-    scopes = {"view": reads, "edit": writes, "record": writes, "to": writes}
-    explained = [(reach, [entry for state in reach.dataset.states_by_id for entry in _state(reach, state, scopes)])
-                 for reach in reaches if reach.any_right]  # fmt: skip
+    explained = [(reach, _states(reach, reads=reads, writes=writes)) for reach in reaches if reach.any_right]
     return [{"dataset": reach.dataset.name, "states": states} for reach, states in explained if states]
 
 
-def _state(reach: Reach, state: int, scopes: dict[str, bool]) -> list[dict[str, object]]:
-    """One entry for all records of a state, and one for the user's own where that is more."""
-    plain, assigned = (
-        {part: value if scopes.get(part, True) else [] for part, value in _entry(reach, record).items()}
-        for record in (RecordFacts(state, False), RecordFacts(state, True))
-    )
+def _states(reach: Reach, *, reads: bool, writes: bool) -> list[dict[str, Any]]:
+    """An entry for each state and each condition under which something is open in it."""
     entries = []
-    if _opens(plain):
-        entries.append({**plain, "only": None})
-    if assigned != plain and _opens(assigned):
-        entries.append({**assigned, "only": ASSIGNED})
+    for state in reach.dataset.states:
+        for rights in reach.rights(state.id):
+            cut = replace(
+                rights,
+                view=rights.view if reads else NOTHING,
+                edit=rights.edit if writes else NOTHING,
+                record=rights.record if writes else frozenset(),
+                to=rights.to if writes else NOTHING,
+            )
+            if cut.any:
+                entries.append(_entry(reach.dataset, state.name, cut))
     return entries
 
 
-def _entry(reach: Reach, record: RecordFacts) -> dict[str, object]:
-    dataset = reach.dataset
-    view, edit = reach.viewable(record), reach.editable(record)
+def _entry(dataset: Dataset, state: str, rights: Rights) -> dict[str, Any]:
+    assigned, condition = _apart(rights.when)
     return {
-        "state": dataset.states_by_id[record.state].name,
-        "view": [prop.name for prop in dataset.properties if prop.id in view],
-        "edit": [prop.name for prop in dataset.properties if prop.id in edit],
-        "record": [action.value for action in RecordAction if reach.allows(action, record)],
-        "to": [target.name for target in dataset.states if reach.allows_move(record, target.id)],
+        "state": state,
+        "only": ASSIGNED if assigned else None,
+        "where": None if condition == TRUE else write_condition(condition, dataset),
+        "when": None if rights.when == TRUE else clause(rights.when, dataset),
+        "view": [prop.name for prop in dataset.properties if prop.id in rights.view],
+        "edit": [prop.name for prop in dataset.properties if prop.id in rights.edit],
+        "record": [action.value for action in RecordAction if action in rights.record],
+        "to": [target.name for target in dataset.states if target.id in rights.to],
     }
 
 
-def _opens(entry: dict[str, object]) -> bool:
-    return any(entry[part] for part in ("view", "edit", "record", "to"))
+def _apart(when: Predicate) -> tuple[bool, Predicate]:
+    """Whether it is for assigned records only, and what else must hold."""
+    parts = when.parts if isinstance(when, All) else (when,)
+    rest = [part for part in parts if not isinstance(part, Assigned)]
+    return len(rest) < len(parts), all_of(rest)
 
 
 def in_words(
-    data: Iterable[dict[str, object]], *, unrestricted: bool, reads: bool = True, writes: bool = True
+    data: Iterable[dict[str, Any]], *, unrestricted: bool, reads: bool = True, writes: bool = True
 ) -> list[str]:
-    """The same as sentences, one for each dataset and state."""
+    """The same as sentences: one for each dataset and what is alike in its states."""
     if unrestricted and (reads or writes):
         return [_UNRESTRICTED[reads, writes]]
     sentences = []
     for dataset in data:
-        for entry in _entries(dataset):
-            which = f"{dataset['dataset']} that are {entry['state']}"
-            if entry["only"] == ASSIGNED:
-                which += " and assigned to the key's owner"
-            sentences.append(f"{which}: {'; '.join(_rights(entry))}.")
+        alike: dict[tuple[str | None, str], list[str]] = {}
+        for entry in dataset["states"]:
+            alike.setdefault((entry["when"], "; ".join(_rights(entry))), []).append(entry["state"])
+        for (when, rights), states in alike.items():
+            which = f"{dataset['dataset']} that are {' or '.join(states)}"
+            sentences.append(f"{which}{f', where {when}' if when else ''}: {rights}.")
     return sentences or ["No records at all."]
 
 
@@ -94,26 +106,13 @@ _UNRESTRICTED = {
 }
 
 
-def _entries(dataset: dict[str, object]) -> list[dict[str, object]]:
-    states = dataset["states"]
-    return states if isinstance(states, list) else []
-
-
-def _rights(entry: dict[str, object]) -> list[str]:
-    rights = [f"{verb} {_listed(entry[part])}" for part, verb in (("view", "view"), ("edit", "set")) if entry[part]]
+def _rights(entry: dict[str, Any]) -> list[str]:
+    rights = [f"{verb} {', '.join(entry[part])}" for part, verb in (("view", "view"), ("edit", "set")) if entry[part]]
     actions = {"create": "create", "archive": "archive", "delete": "delete"}
-    rights += [word for action, word in actions.items() if action in _strings(entry["record"])]
+    rights += [word for action, word in actions.items() if action in entry["record"]]
     if entry["to"]:
-        rights.append(f"move to {_listed(entry['to'])}")
+        rights.append(f"move to {', '.join(entry['to'])}")
     return rights
-
-
-def _strings(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def _listed(value: object) -> str:
-    return ", ".join(_strings(value))
 
 
 # What is administered, by the scope that it needs; and who is left out for administrators.

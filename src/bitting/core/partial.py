@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from bitting.core.conditions import bind
 from bitting.core.reach import Reach
 from bitting.core.roles import Grant, Role, Selection, chosen
 from bitting.core.schema import Catalogue, Dataset
@@ -19,18 +21,24 @@ def visible_catalogue(catalogue: Catalogue, roles: tuple[Role, ...], *, has_user
 
 def _visible(reach: Reach) -> Dataset:
     dataset = reach.dataset
-    return Dataset(
-        dataset.id,
-        dataset.name,
-        dataset.title,
-        tuple(state for state in dataset.states if state.id in reach.known_states),
-        tuple(prop for prop in dataset.properties if prop.id in reach.known),
+    return replace(
+        dataset,
+        states=tuple(state for state in dataset.states if state.id in reach.known_states),
+        properties=tuple(prop for prop in dataset.properties if prop.id in reach.known),
     )
 
 
 def visible_grants(grants: Iterable[Grant], shown: Catalogue) -> tuple[Grant, ...]:
-    """Grants cut down to what the catalogue shows, `*` written out: a viewer learns of nothing else."""
-    return tuple(_cut(grant, shown.by_id[grant.dataset]) for grant in grants if grant.dataset in shown.by_id)
+    """Grants cut down to what the catalogue shows, `*` written out: a viewer learns of nothing else.
+
+    A grant whose condition names what the viewer can't know of is left out whole: without it, it would say too much.
+    """
+    known = (grant for grant in grants if grant.dataset in shown.by_id)
+    return tuple(_cut(grant, shown.by_id[grant.dataset]) for grant in known if _says(grant, shown.by_id[grant.dataset]))
+
+
+def _says(grant: Grant, dataset: Dataset) -> bool:
+    return grant.where is None or bind(grant.where, dataset) is not None
 
 
 def _cut(grant: Grant, dataset: Dataset) -> Grant:

@@ -13,6 +13,10 @@ class Flaw:
     path: str
     reason: str
 
+    def at(self, prefix: str) -> Flaw:
+        """The same flaw, its path put below `prefix`."""
+        return Flaw(f"{prefix}.{self.path}" if self.path else prefix, self.reason)
+
 
 class InvalidInput(ValueError):
     """Input that breaks a rule; carries every flaw found, so that one answer names them all."""
@@ -27,4 +31,4 @@ class InvalidInput(ValueError):
 
     def under(self, prefix: str) -> InvalidInput:
         """The same flaws, each path put below `prefix`."""
-        return InvalidInput(Flaw(f"{prefix}.{flaw.path}" if flaw.path else prefix, flaw.reason) for flaw in self.flaws)
+        return InvalidInput(flaw.at(prefix) for flaw in self.flaws)

@@ -1,1 +1,1 @@
-"""Dashboards: named, and to be filled with widgets."""
+"""Dashboards: named, with widgets whose data are computed for each reader."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bitting.core.problems import Flaw, InvalidInput
@@ -12,7 +13,8 @@ MAX_DATASETS = 200
 MAX_INDEXED = 40
 MAX_USER_PROPERTIES = 20
 
-_UNUSABLE = RESERVED_NAMES | {"any", "all", "not"}
+UNUSABLE_NAMES = RESERVED_NAMES | {"any", "all", "not"}
+_HAS_A_MEANING = "this name has a meaning of its own in filters"
 # Types whose values are too many or too long to be looked up one by one.
 _UNINDEXABLE = "a property with several values can't be indexed"
 
@@ -58,6 +60,59 @@ def draft_properties(
     return tuple(drafts)
 
 
+# --- attached datasets ---------------------------------------------------------------------------
+
+_ATTACH_ANEW = "is read from the table as it was attached: delete the dataset (the table stays) and attach it anew"
+
+
+def draft_attached_states(given: list[dict[str, Any]], standing: Dataset) -> tuple[State, ...]:
+    """The states of an attached dataset as asked for: renamed, in another order, or left out.
+
+    Raises:
+        InvalidInput: with every flaw.
+    """
+    flaws = [*_part_flaws("states", given, standing.states_by_id), *_new_part_flaws("states", given)]
+    if flaws:
+        raise InvalidInput(flaws)
+    return tuple(
+        replace(standing.states_by_id[item["id"]], name=item["name"], title=item.get("title") or item["name"])
+        for item in given
+    )
+
+
+def draft_attached_properties(given: list[dict[str, Any]], standing: Dataset) -> tuple[Property, ...]:
+    """The properties of an attached dataset as asked for: renamed, in another order, or left out.
+
+    Raises:
+        InvalidInput: with every flaw; nothing else about them changes.
+    """
+    known = standing.properties_by_id
+    flaws = [*_part_flaws("properties", given, known), *_new_part_flaws("properties", given)]
+    for index, item in enumerate(given):
+        was = known.get(item.get("id") or 0)
+        if item["name"] in UNUSABLE_NAMES:
+            flaws.append(Flaw(f"properties.{index}.name", _HAS_A_MEANING))
+        if was is not None:
+            fixed = {"type": was.type.value, "required": was.required, "plural": was.plural, "indexed": was.indexed,
+                     "options": list(was.options), "dataset": None}  # fmt: skip
+            changed = (name for name, value in fixed.items() if name in item and item[name] != value)
+            flaws += [Flaw(f"properties.{index}.{name}", _ATTACH_ANEW) for name in changed]
+    if flaws:
+        raise InvalidInput(flaws)
+    return tuple(
+        replace(known[item["id"]], name=item["name"], title=item.get("title") or item["name"]) for item in given
+    )
+
+
+def _new_part_flaws(path: str, given: list[dict[str, Any]]) -> Iterator[Flaw]:
+    for index, item in enumerate(given):
+        if not item.get("id"):
+            yield Flaw(f"{path}.{index}.id", f"required: a new one {_ATTACH_ANEW}")
+
+
+# --- the parts -----------------------------------------------------------------------------------
+
+
 def _property(item: Mapping[str, Any], links_to: int | None) -> Property:
     return Property(
         id=item.get("id") or 0,
@@ -86,7 +141,11 @@ def _link(
     if name == own_name:
         return 0 if standing is None else standing.id, None
     target = catalogue.by_name.get(name)
-    return (None, Flaw("dataset", "no such dataset")) if target is None else (target.id, None)
+    if target is None:
+        return None, Flaw("dataset", "no such dataset")
+    if target.source is not None:
+        return None, Flaw("dataset", "is attached: a link leads to records that Bitting keeps")
+    return target.id, None
 
 
 def check_amount(properties: tuple[Property, ...], others: Iterable[Dataset]) -> None:
@@ -123,8 +182,8 @@ def _part_flaws(path: str, given: list[dict[str, Any]], known: Mapping[int, obje
 
 
 def _property_flaws(draft: Property, standing: Property | None) -> Iterator[Flaw]:
-    if draft.name in _UNUSABLE:
-        yield Flaw("name", "this name has a meaning of its own in filters")
+    if draft.name in UNUSABLE_NAMES:
+        yield Flaw("name", _HAS_A_MEANING)
     if draft.plural and draft.indexed:
         yield Flaw("indexed", _UNINDEXABLE)
     if draft.type is PropertyType.CHOICE and not draft.options:

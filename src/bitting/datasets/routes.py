@@ -10,8 +10,8 @@ from bitting.api.answers import answer, tagged
 from bitting.api.models import ListView
 from bitting.api.pages import PageRequest, page_request
 from bitting.api.routing import CONDITIONAL, IDEMPOTENT, Asking, Office, router
-from bitting.datasets import service
-from bitting.datasets.schemas import DatasetChange, DatasetCreate, DatasetView
+from bitting.datasets import attaching, service
+from bitting.datasets.schemas import AttachedDatasetView, DatasetAttach, DatasetChange, DatasetCreate, DatasetView
 
 routes = router("datasets")
 
@@ -29,6 +29,12 @@ def create_dataset(body: DatasetCreate, office: Office, asking: Asking, response
     """Create a dataset with its states and properties."""
     outcome = service.create_dataset(office, asking, body.model_dump(exclude_unset=True))
     return answer(response, outcome, tagged=True)
+
+
+@routes.post("/datasets/attach", status_code=201, response_model=AttachedDatasetView, dependencies=[IDEMPOTENT])
+def attach_dataset(body: DatasetAttach, office: Office, asking: Asking, response: Response) -> dict[str, Any]:
+    """Attach a table or view of a database that the settings open to this workspace; it is read in place."""
+    return answer(response, attaching.attach_dataset(office, asking, body.model_dump(exclude_unset=True)))
 
 
 @routes.get("/datasets/{dataset}", response_model=DatasetView)

@@ -61,6 +61,41 @@ class DatasetChange(Body):
     properties: Properties = []
 
 
+ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
+DatetimeFormat = Literal["unixSeconds", "unixMillis", "unixMicros", "text", "textMicros"]
+StateValues = Annotated[list[str | int | bool], Field(min_length=1, max_length=100)]
+
+
+class DatasetAttach(Body):
+    """A table or view of another database to read in place, as a dataset."""
+
+    connection: str = Field(min_length=1, max_length=32, description="As the operator's settings name it")
+    table: str = Field(min_length=1, max_length=200, description="`table` or `schema.table`")
+    name: DatasetName = ""
+    title: Title = ""
+    idColumn: ColumnName = Field(description="Unique and never null; answered as a text")
+    stateColumn: ColumnName | None = Field(None, description="Without one, all rows are in the state `all`")
+    authorColumn: ColumnName | None = Field(None, description="Holds ids of users")
+    createdColumn: ColumnName | None = None
+    updatedColumn: ColumnName | None = None
+    states: Annotated[dict[PartName, StateValues], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="State to the values of its column; by default each value found is a state"
+    )
+    properties: list[ColumnName] | None = Field(
+        None, max_length=300, description="The columns to become properties; by default all that can be read"
+    )
+    datetimes: dict[ColumnName, DatetimeFormat] = Field(
+        {}, max_length=300, description="How columns keep date-times, where their type doesn't say"
+    )
+
+
+class AttachedView(View):
+    """Where an attached dataset is read."""
+
+    connection: str
+    table: str
+
+
 class StateView(View):
     """A state."""
 
@@ -91,5 +126,24 @@ class DatasetView(View):
     title: str
     states: list[StateView]
     properties: list[PropertyView]
+    attached: AttachedView | None = Field(description="The table that it is read from; null: Bitting keeps its records")
     createdAt: str
     updatedAt: str
+
+
+class ColumnView(View):
+    """What has become of a column."""
+
+    column: str
+    declared: str = Field(description="Its type in the database's words")
+    use: Literal["id", "state", "author", "createdAt", "updatedAt", "property"] | None
+    property: str | None
+    type: TypeName | None
+    kind: str | None = Field(description="How its values are read")
+    reason: str | None = Field(description="Why it is left out")
+
+
+class AttachedDatasetView(DatasetView):
+    """A dataset just attached."""
+
+    columns: list[ColumnView]

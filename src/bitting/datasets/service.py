@@ -8,15 +8,21 @@ from typing import Any
 from bitting.api.answers import Outcome
 from bitting.api.etags import check_if_match
 from bitting.api.pages import PageRequest, page_view
-from bitting.backend import Backend, Change, Context, Reading
+from bitting.backend import Backend, Change, Context
 from bitting.core.decisions import ALLOWED, Decision, insufficient
-from bitting.core.errors import Conflict, NotFound, enforce
+from bitting.core.errors import Conflict, enforce
 from bitting.core.principal import Principal
 from bitting.core.problems import InvalidInput
 from bitting.core.schema import Catalogue, Dataset, Property, State
-from bitting.core.values import format_instant
-from bitting.datasets.drafts import MAX_DATASETS, check_amount, draft_properties, draft_states
-from bitting.store.datasets import DatasetRow
+from bitting.datasets.drafts import (
+    MAX_DATASETS,
+    check_amount,
+    draft_attached_properties,
+    draft_attached_states,
+    draft_properties,
+    draft_states,
+)
+from bitting.datasets.views import check_name_free, dataset_view, find_dataset
 from bitting.store.pages import Page
 
 _CURSOR = "datasets"
@@ -32,14 +38,14 @@ def list_datasets(backend: Backend, context: Context, page: PageRequest) -> dict
         rest = [row for row in visible if after is None or row.dataset.name > after[0]]
         more = [rest[page.limit - 1].dataset.name] if len(rest) > page.limit else None
         found = Page(rest[: page.limit], more, len(visible) if page.count else None)
-        return page_view(found, _CURSOR, lambda row: _view(row, shown))
+        return page_view(found, _CURSOR, lambda row: dataset_view(row, shown))
 
 
 def read_dataset(backend: Backend, context: Context, name: str) -> dict[str, Any]:
     """One dataset, as far as the principal's role shows it."""
     with backend.read(context) as reading:
-        row, shown = _find(reading, name)
-        return _view(row, shown)
+        row, shown = find_dataset(reading, name)
+        return dataset_view(row, shown)
 
 
 def create_dataset(backend: Backend, context: Context, given: dict[str, Any]) -> Outcome:
@@ -52,18 +58,18 @@ def create_dataset(backend: Backend, context: Context, given: dict[str, Any]) ->
         first = change.first_answer("POST /v1/datasets", given)
         if first is not None:
             return Outcome(first, replayed=True)
-        _name_free(catalogue, given["name"], None)
+        check_name_free(catalogue, given["name"], None)
         if len(catalogue.datasets) >= MAX_DATASETS:
             raise Conflict(f"A workspace has at most {MAX_DATASETS} datasets.")
         check_amount(properties, catalogue.datasets)
         dataset_id = change.datasets.insert(given["name"], given.get("title") or given["name"], change.now)
         own = tuple(replace(prop, links_to=dataset_id) if prop.links_to == 0 else prop for prop in properties)
         _put_schema(change, dataset_id, states, own)
-        row, shown = _find(change, given["name"])
+        row, shown = find_dataset(change, given["name"])
         for prop in row.dataset.properties:
             if prop.indexed:
                 change.records.create_index(dataset_id, prop)
-        view = _view(row, shown)
+        view = dataset_view(row, shown)
         change.record("dataset.create", given["name"], None, view)
         change.keep_answer(view)
         return Outcome(view)
@@ -72,50 +78,69 @@ def create_dataset(backend: Backend, context: Context, given: dict[str, Any]) ->
 def change_dataset(backend: Backend, context: Context, name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Changes a dataset; parts keep their identity by their ids."""
     with backend.change(context) as change:
-        row, shown = _find(change, name)
+        row, shown = find_dataset(change, name)
         enforce(_may_change(change, row.dataset))
-        before = _view(row, shown)
+        before = dataset_view(row, shown)
         check_if_match(context.if_match, before)
         change.datasets.lock(row.dataset.id)
         catalogue = change.datasets.catalogue()
         new_name = given.get("name", name)
         enforce(_may_rename(change.principal, name, new_name))
-        _name_free(catalogue, new_name, row.dataset.id)
-        states, properties = row.dataset.states, row.dataset.properties
-        if "states" in given:
-            states = draft_states(given["states"], row.dataset)
-            _keep_used_states(change, row.dataset, states)
-        if "properties" in given:
-            # Links lead where the caller can see: a hidden dataset is an unknown name.
-            properties = draft_properties(given["properties"], row.dataset, change.shown(catalogue), new_name)
-            check_amount(properties, [other for other in catalogue.datasets if other.id != row.dataset.id])
+        check_name_free(catalogue, new_name, row.dataset.id)
+        states, properties = _drafts(change, row.dataset, catalogue, {**given, "name": new_name})
         title = given.get("title", row.dataset.title)
         if replace(row.dataset, name=new_name, title=title, states=states, properties=properties) == row.dataset:
             return before
         change.datasets.update(row.dataset.id, new_name, title, change.now)
         _put_schema(change, row.dataset.id, states, properties)
-        after, shown = _find(change, new_name)
-        _follow(change, row.dataset, after.dataset)
-        view = _view(after, shown)
+        after, shown = find_dataset(change, new_name)
+        if after.dataset.source is None:
+            _follow(change, row.dataset, after.dataset)
+        view = dataset_view(after, shown)
         change.record("dataset.change", new_name, before, view)
         return view
 
 
 def delete_dataset(backend: Backend, context: Context, name: str) -> None:
-    """Deletes a dataset with all its records; grants over it open nothing from then on."""
+    """Deletes a dataset with all its records; grants over it open nothing from then on.
+
+    An attached one is only detached: its table is not ours.
+    """
     with backend.change(context) as change:
-        row, shown = _find(change, name)
+        row, shown = find_dataset(change, name)
         enforce(_may_change(change, row.dataset))
-        check_if_match(context.if_match, _view(row, shown))
+        check_if_match(context.if_match, dataset_view(row, shown))
         change.datasets.lock(row.dataset.id)
         for prop in row.dataset.properties:
             if prop.indexed:
                 change.records.drop_index(prop.id)
         change.datasets.delete(row.dataset.id)
-        change.record("dataset.delete", name, _view(row, shown), None)
+        action = "dataset.delete" if row.dataset.source is None else "dataset.detach"
+        change.record(action, name, dataset_view(row, shown), None)
 
 
 # --- what a changed schema asks for --------------------------------------------------------------
+
+
+def _drafts(
+    change: Change, dataset: Dataset, catalogue: Catalogue, given: dict[str, Any]
+) -> tuple[tuple[State, ...], tuple[Property, ...]]:
+    """The states and properties as they would be."""
+    states, properties = dataset.states, dataset.properties
+    if dataset.source is not None:
+        if "states" in given:
+            states = draft_attached_states(given["states"], dataset)
+        if "properties" in given:
+            properties = draft_attached_properties(given["properties"], dataset)
+        return states, properties
+    if "states" in given:
+        states = draft_states(given["states"], dataset)
+        _keep_used_states(change, dataset, states)
+    if "properties" in given:
+        # Links lead where the caller can see: a hidden dataset is an unknown name.
+        properties = draft_properties(given["properties"], dataset, change.shown(catalogue), given["name"])
+        check_amount(properties, [other for other in catalogue.datasets if other.id != dataset.id])
+    return states, properties
 
 
 def _put_schema(change: Change, dataset_id: int, states: tuple[State, ...], properties: tuple[Property, ...]) -> None:
@@ -166,46 +191,3 @@ def _may_change(change: Change, dataset: Dataset) -> Decision:
     if change.reach(dataset).holds_whole_dataset:
         return ALLOWED
     return insufficient("Your role doesn't open the whole of this dataset, to view, edit and delete: its schema stays.")
-
-
-def _name_free(catalogue: Catalogue, name: str, dataset_id: int | None) -> None:
-    other = catalogue.by_name.get(name)
-    if other is not None and other.id != dataset_id:
-        raise Conflict("Another dataset has this name.")
-
-
-def _find(reading: Reading, name: str) -> tuple[DatasetRow, Catalogue]:
-    rows = reading.datasets.all()
-    shown = reading.shown(Catalogue.of(row.dataset for row in rows))
-    row = next((row for row in rows if row.dataset.name == name and row.dataset.id in shown.by_id), None)
-    if row is None:
-        raise NotFound
-    return row, shown
-
-
-def _view(row: DatasetRow, shown: Catalogue) -> dict[str, Any]:
-    dataset = shown.by_id[row.dataset.id]
-    return {
-        "id": dataset.id,
-        "name": dataset.name,
-        "title": dataset.title,
-        "states": [{"id": state.id, "name": state.name, "title": state.title} for state in dataset.states],
-        "properties": [_property_view(prop, shown) for prop in dataset.properties],
-        "createdAt": format_instant(row.created_at),
-        "updatedAt": format_instant(row.updated_at),
-    }
-
-
-def _property_view(prop: Property, shown: Catalogue) -> dict[str, Any]:
-    target = None if prop.links_to is None else shown.by_id.get(prop.links_to)
-    return {
-        "id": prop.id,
-        "name": prop.name,
-        "title": prop.title,
-        "type": prop.type.value,
-        "required": prop.required,
-        "plural": prop.plural,
-        "indexed": prop.indexed,
-        "options": list(prop.options),
-        "dataset": None if target is None else target.name,
-    }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Response
+from fastapi import Depends, Query, Response
 
 from bitting.api.answers import answer, tagged
 from bitting.api.models import ListView
 from bitting.api.pages import PageRequest, page_request
 from bitting.api.routing import CONDITIONAL, IDEMPOTENT, Asking, Office, router
 from bitting.keys import service
+from bitting.keys.explaining import cell_asked
 from bitting.keys.explaining import explain_access as explain_access_of
 from bitting.keys.schemas import (
     AccessView,
@@ -94,7 +95,17 @@ def rotate_key(
     return answer(response, service.rotate_key(office, asking, key_id, body.overlapSeconds), no_store=True)
 
 
-@routes.get("/keys/{key_id}/access", response_model=AccessView)
-def explain_access(key_id: str, office: Office, asking: Asking) -> dict[str, Any]:
-    """Explain all that a key can reach: administration, scopes, every dataset, state and property."""
-    return explain_access_of(office, asking, key_id)
+@routes.get("/keys/{key_id}/access", response_model=AccessView, response_model_exclude_unset=True)
+def explain_access(
+    key_id: str,
+    office: Office,
+    asking: Asking,
+    dataset: Annotated[str | None, Query(max_length=63, description="With `record`: adds `why`")] = None,
+    record: Annotated[str | None, Query(max_length=500, description="A record's id: why does the key see it?")] = None,
+    property: Annotated[str | None, Query(max_length=63, description="One property of that record")] = None,
+) -> dict[str, Any]:
+    """Explain all that a key can reach: administration, scopes, every dataset, state and property.
+
+    With `dataset` and `record`, and a `property`: also why the key can, or can't, see that.
+    """
+    return explain_access_of(office, asking, key_id, cell_asked(dataset, record, property))

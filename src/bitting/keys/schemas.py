@@ -102,10 +102,12 @@ class CurrentKeyView(KeyView):
 
 
 class AccessState(View):
-    """What is open in one state; `only`: `assigned` for records assigned to the key's owner."""
+    """What is open in one state, under one condition."""
 
     state: str
-    only: Literal["assigned"] | None
+    only: Literal["assigned"] | None = Field(description="`assigned`: only records assigned to the key's owner")
+    where: dict[str, Any] | None = Field(description="The condition that a record must meet; null: every record")
+    when: str | None = Field(description="Both in words")
     view: list[str]
     edit: list[str]
     record: list[str]
@@ -117,6 +119,26 @@ class AccessDataset(View):
 
     dataset: str
     states: list[AccessState]
+
+
+class GrantSays(View):
+    """What one grant says to it; `grant` is its place in the role, from 0."""
+
+    role: int
+    grant: int
+    allows: bool
+    reason: str
+
+
+class WhyView(View):
+    """Why the key can, or can't, see a record, or a property of it."""
+
+    dataset: str
+    record: str
+    property: str | None
+    allowed: bool
+    words: str
+    grants: list[GrantSays]
 
 
 class AccessView(View):
@@ -131,6 +153,7 @@ class AccessView(View):
     datasets: list[AccessDataset]
     words: list[str]
     partial: bool = Field(description="Whether your own role hides a part of this from you")
+    why: WhyView | None = None
 
 
 class Verify(Body):
@@ -141,6 +164,12 @@ class Verify(Body):
     environment: str | None = Field(None, max_length=16, description="Must equal the key's; none: any passes")
     ip: str | None = Field(None, max_length=100, description="Who called you; needed for keys with `allowedIps`")
     cost: int = Field(1, ge=0, le=1_000_000, description="What the call spends from the key's limits; not charged yet")
+    dataset: str | None = Field(
+        None, max_length=200, description="The dataset that the call reaches into; the answer has `data`"
+    )
+    action: Literal["read", "create", "edit", "changeState", "archive", "delete"] | None = Field(
+        None, description="What is to be done there; none: `read`"
+    )
 
 
 class VerdictView(View):
@@ -157,3 +186,7 @@ class VerdictView(View):
     scopes: list[str] | None = None
     environment: str | None = None
     metadata: dict[str, Any] | None = None
+    data: Literal["always", "never"] | dict[str, Any] | None = Field(
+        None, description="Where a dataset was asked for: what of it the key reaches (docs/verify-data.md has the form)"
+    )
+    partial: bool | None = Field(None, description="Beside `data`: whether your own role hides a part of it from you")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from bitting.backend import Backend, Context
-from bitting.core.authority import parse_scopes
-from bitting.core.decisions import Code
+from bitting.backend import Backend, Context, Reading
+from bitting.core.authority import Access, parse_scopes
+from bitting.core.data_access import NEVER, DataAction, settle, write_access
+from bitting.core.decisions import Code, insufficient
 from bitting.core.network import parse_address
+from bitting.core.predicates import TRUE
 from bitting.core.principal import Principal
 from bitting.core.problems import InvalidInput
+from bitting.core.reach import Reach
+from bitting.core.roles import Role
+from bitting.core.schema import Catalogue, Dataset
 from bitting.core.tokens import Secret
 from bitting.keys.schemas import Verify
 from bitting.verify.authentication import Subject, Verdict
@@ -20,8 +25,73 @@ def verify_key(backend: Backend, context: Context, asked: Verify) -> dict[str, A
     parse_scopes(asked.scopes, context.principal.declared, wildcard=False)
     if asked.ip is not None and parse_address(asked.ip) is None:
         raise InvalidInput.at("ip", "an IPv4 or IPv6 address is expected")
+    if asked.action is not None and asked.dataset is None:
+        raise InvalidInput.at("action", "says what is done with records: name their dataset too")
     subject = Subject(Secret(asked.key), tuple(asked.scopes), asked.environment, asked.ip)
-    return _view(backend.authenticator.verify(context.principal.workspace, subject))
+    verdict = backend.authenticator.verify(context.principal.workspace, subject)
+    if asked.dataset is None or verdict.denied is not None or verdict.principal is None:
+        return _view(verdict)
+    action = DataAction(asked.action or "read")
+    with backend.read(context) as reading:
+        data = data_access(reading, verdict.principal, asked.dataset, action)
+    denied = insufficient(_refusal(verdict.principal, asked.dataset, action)) if data == NEVER else None
+    return {**_view(Verdict(denied, verdict.principal)), "data": data, "partial": context.principal.bound}
+
+
+def data_access(reading: Reading, subject: Principal, name: str, action: DataAction) -> Any:
+    """What a principal may do with the records of a dataset, as far as the reader may know.
+
+    Both are settled with their own user: a reader's grants for assigned records are for those assigned to the reader.
+    """
+    catalogue = reading.datasets.catalogue()
+    shown = reading.shown(catalogue)
+    dataset = shown.by_name.get(name)
+    if dataset is None or not _acts(subject, action):
+        return NEVER
+    whole = catalogue.by_id[dataset.id]
+    roles = _roles(whole, subject, reading.principal)
+    reach = Reach.of(dataset, roles, has_user=False)
+    return write_access(reach, action, unseen=_unseen(catalogue, shown, dataset, subject, reading.principal))
+
+
+def _acts(subject: Principal, action: DataAction) -> bool:
+    """A key that only reads changes nothing, whatever its roles allow."""
+    return action is DataAction.READ or subject.access is not Access.READ_ONLY
+
+
+def _roles(dataset: Dataset, *principals: Principal) -> tuple[Role, ...]:
+    """All that bind them, settled for each over the dataset as it stands; what is alike counts once."""
+    settled = (settle(principal.roles, dataset, principal.user_id) for principal in principals)
+    return tuple(dict.fromkeys(role for roles in settled for role in roles))
+
+
+def _unseen(catalogue: Catalogue, shown: Catalogue, dataset: Dataset, *principals: Principal) -> frozenset[int]:
+    """Links of the dataset into datasets of which some record may be kept from them."""
+
+    def all_seen(linked: int | None) -> bool:
+        if linked is None or linked not in shown.by_id:
+            return False
+        roles = _roles(catalogue.by_id[linked], *principals)
+        return Reach.of(shown.by_id[linked], roles, has_user=False).row_predicate() == TRUE
+
+    links = (prop for prop in dataset.properties if prop.links_to is not None)
+    return frozenset(prop.id for prop in links if not all_seen(prop.links_to))
+
+
+def _refusal(subject: Principal, dataset: str, action: DataAction) -> str:
+    if not _acts(subject, action):
+        return "The key is read only."
+    return f"The key reaches no data in a dataset '{dataset}' to {_VERBS[action]}."
+
+
+_VERBS = {
+    DataAction.READ: "read",
+    DataAction.CREATE: "create",
+    DataAction.EDIT: "edit",
+    DataAction.CHANGE_STATE: "move to another state",
+    DataAction.ARCHIVE: "archive",
+    DataAction.DELETE: "delete",
+}
 
 
 def _view(verdict: Verdict) -> dict[str, Any]:

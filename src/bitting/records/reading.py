@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bitting.api.pages import PageRequest, decode_cursor, encode_cursor
+from bitting.api.records import record_view, scopes_for
 from bitting.backend import Backend, Context, Reading
 from bitting.core.conditions import Sort, parse_filter, parse_sort
 from bitting.core.errors import NotFound
@@ -14,8 +15,7 @@ from bitting.core.jsontext import Malformed, parse
 from bitting.core.predicates import TRUE, Predicate, StateIn, all_of
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import Dataset
-from bitting.core.values import answer_value, format_instant
-from bitting.store.records import DatasetScope, RecordRow, scopes_of
+from bitting.store.records import DatasetScope, Position
 
 _CURSOR = "records"
 Found = TypeVar("Found")
@@ -56,16 +56,10 @@ def read_record(backend: Backend, context: Context, dataset: str, record_id: str
     """One record."""
     with backend.read(context) as reading:
         scope = find_scope(scopes_for(reading), dataset)
-        row = reading.records.visible(scope, record_id)
+        row = reading.source(scope.dataset).visible(scope, record_id)
         if row is None:
             raise NotFound
         return record_view(row, scope)
-
-
-def scopes_for(reading: Reading) -> dict[int, DatasetScope]:
-    """The principal's scopes in all datasets of the workspace."""
-    principal = reading.principal
-    return scopes_of(reading.datasets.catalogue(), principal.roles, principal.user_id)
 
 
 def find_scope(scopes: Mapping[int, DatasetScope], dataset: str) -> DatasetScope:
@@ -80,34 +74,44 @@ def find_scope(scopes: Mapping[int, DatasetScope], dataset: str) -> DatasetScope
     raise NotFound
 
 
-def record_view(row: RecordRow, scope: DatasetScope) -> dict[str, Any]:
-    """A record as it is answered: a hidden cell is absent, an empty one null."""
-    dataset = scope.dataset
-    return {
-        "id": row.id,
-        "dataset": dataset.name,
-        "state": dataset.states_by_id[row.state_id].name,
-        "properties": {
-            prop.name: answer_value(prop, row.cells[prop.id]) for prop in dataset.properties if prop.id in row.cells
-        },
-        "author": row.author,
-        "createdAt": format_instant(row.created_at),
-        "updatedAt": format_instant(row.updated_at),
-        "archivedAt": None if row.archived_at is None else format_instant(row.archived_at),
-    }
-
-
 # --- lists ---------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A stretch of a list: records as they are answered, and the position to go on from, None at the end."""
+
+    items: list[dict[str, Any]]
+    position: Position | None
+    total: int | None = None
+
+
 def _one_dataset(reading: Reading, scope: DatasetScope, asked: ListRequest) -> dict[str, Any]:
-    chosen = _select(scope, asked)
     kind = f"{_CURSOR}:{scope.dataset.id}:{asked.sort or ''}"
-    after = _after(asked, kind)
+    listed = list_dataset(reading, scope, asked, asked.page.limit, _after(asked, kind))
+    return _answer(listed, kind)
+
+
+def _everywhere(reading: Reading, scopes: Mapping[int, DatasetScope], asked: ListRequest) -> dict[str, Any]:
+    return _answer(list_everywhere(reading, scopes, asked, asked.page.limit, _after(asked, _CURSOR)), _CURSOR)
+
+
+def _answer(listed: Listed, kind: str) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "items": listed.items,
+        "nextCursor": None if listed.position is None else encode_cursor(kind, listed.position),
+    }
+    return answer if listed.total is None else {**answer, "total": listed.total}
+
+
+def list_dataset(reading: Reading, scope: DatasetScope, asked: ListRequest, limit: int, after: object) -> Listed:
+    """Records of one dataset from a position on."""
+    chosen = _select(scope, asked)
+    source = reading.source(scope.dataset)
     rows, position = _from_query(
-        lambda: reading.records.page(
+        lambda: source.page(
             scope,
-            limit=asked.page.limit,
+            limit=limit,
             where=chosen.where,
             sort=chosen.sort,
             fields=chosen.fields,
@@ -115,16 +119,14 @@ def _one_dataset(reading: Reading, scope: DatasetScope, asked: ListRequest) -> d
             after=after,
         )
     )
-    answer: dict[str, Any] = {
-        "items": [record_view(row, scope) for row in rows],
-        "nextCursor": None if position is None else encode_cursor(kind, position),
-    }
-    if asked.page.count:
-        answer["total"] = reading.records.count(scope, chosen.where, asked.archived)
-    return answer
+    total = source.count(scope, chosen.where, asked.archived) if asked.page.count else None
+    return Listed([record_view(row, scope) for row in rows], position, total)
 
 
-def _everywhere(reading: Reading, scopes: Mapping[int, DatasetScope], asked: ListRequest) -> dict[str, Any]:
+def list_everywhere(
+    reading: Reading, scopes: Mapping[int, DatasetScope], asked: ListRequest, limit: int, after: object
+) -> Listed:
+    """Records of all managed datasets, newest first, from a position on."""
     flaws = [
         Flaw(f"query.{name}", "needs 'dataset': it is about one dataset's properties and states")
         for name in ("state", "filter", "sort", "fields")
@@ -132,20 +134,12 @@ def _everywhere(reading: Reading, scopes: Mapping[int, DatasetScope], asked: Lis
     ]
     if flaws:
         raise InvalidInput(flaws)
-    open_scopes = [scope for scope in scopes.values() if scope.reach.any_right]
-    after = _after(asked, _CURSOR)
+    open_scopes = [scope for scope in scopes.values() if scope.reach.any_right and scope.dataset.source is None]
     rows, position = _from_query(
-        lambda: reading.records.page_everywhere(
-            open_scopes, limit=asked.page.limit, archived=asked.archived, after=after
-        )
+        lambda: reading.records.page_everywhere(open_scopes, limit=limit, archived=asked.archived, after=after)
     )
-    answer: dict[str, Any] = {
-        "items": [record_view(row, scopes[row.dataset_id]) for row in rows],
-        "nextCursor": None if position is None else encode_cursor(_CURSOR, position),
-    }
-    if asked.page.count:
-        answer["total"] = reading.records.count_everywhere(open_scopes, asked.archived)
-    return answer
+    total = reading.records.count_everywhere(open_scopes, asked.archived) if asked.page.count else None
+    return Listed([record_view(row, scopes[row.dataset_id]) for row in rows], position, total)
 
 
 def _after(asked: ListRequest, kind: str) -> list[Any] | None:
@@ -196,7 +190,15 @@ def _filter(scope: DatasetScope, asked: ListRequest) -> Predicate:
     except InvalidInput as error:
         raise error.under("query.filter") from None
     reach = scope.reach
-    condition = parse_filter(given, scope.dataset, reach.known_to_view, scope.shown, reach.known_states, "query.filter")
+    condition = parse_filter(
+        given,
+        scope.dataset,
+        reach.known_to_view,
+        scope.masked,
+        reach.known_states,
+        "query.filter",
+        has_user=reach.has_user,
+    )
     return all_of([from_state, condition])
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from bitting.api.answers import answer, tagged
 from bitting.api.models import ListView
 from bitting.api.pages import PageRequest, page_request
+from bitting.api.requests import accepts
 from bitting.api.routing import CONDITIONAL, IDEMPOTENT, Asking, Office, router
 from bitting.records import reading, writing
+from bitting.records.exporting import MEDIA_TYPE, export_records, refuse_pages
 from bitting.records.reading import ListRequest
 from bitting.records.schemas import Move, RecordChange, RecordCreate, RecordView
 
@@ -39,12 +42,23 @@ def list_request(
     return ListRequest(page, dataset, state, filter, sort, fields, archived)
 
 
-@routes.get("/records", response_model=ListView[RecordView], response_model_exclude_unset=True)
+@routes.get(
+    "/records",
+    response_model=ListView[RecordView],
+    response_model_exclude_unset=True,
+    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+)
 def list_records(
-    office: Office, asking: Asking, asked: Annotated[ListRequest, Depends(list_request)]
-) -> dict[str, Any]:
-    """List records: of one dataset, or all that is visible, newest first. Hidden cells are absent."""
-    return reading.list_records(office, asking, asked)
+    office: Office, asking: Asking, asked: Annotated[ListRequest, Depends(list_request)], request: Request
+) -> Any:
+    """List records: of one dataset, or all that is visible, newest first. Hidden cells are absent.
+
+    With `Accept: application/jsonl` the whole list comes, without pages, one record a line.
+    """
+    if not accepts(request.headers.getlist("accept"), MEDIA_TYPE):
+        return reading.list_records(office, asking, asked)
+    refuse_pages(list(request.query_params))
+    return StreamingResponse(export_records(office, asking, asked), media_type=MEDIA_TYPE)
 
 
 @routes.post(

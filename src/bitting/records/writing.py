@@ -12,18 +12,18 @@ from typing import Any
 
 from bitting.api.answers import Outcome
 from bitting.api.etags import check_if_match
+from bitting.api.records import record_view, scopes_for
 from bitting.backend import Backend, Change, Context
 from bitting.core.decisions import Allowed, insufficient
-from bitting.core.errors import Conflict, NotFound, Refused
-from bitting.core.evaluate import Facts, is_assigned
+from bitting.core.errors import Conflict, NotFound, ReadOnlySource, Refused
+from bitting.core.evaluate import Facts
 from bitting.core.jsontext import canonical, path_label
 from bitting.core.permission import may_use_scope
 from bitting.core.problems import Flaw, InvalidInput
-from bitting.core.reach import RecordFacts
 from bitting.core.roles import RecordAction
 from bitting.core.schema import Property, PropertyType
 from bitting.core.values import store_value
-from bitting.records.reading import find_scope, record_view, scopes_for
+from bitting.records.reading import find_scope
 from bitting.store.records import MAX_INDEXED_BYTES, DatasetScope, RecordRow, StoredRecord
 
 MAX_RECORD_BYTES = 1_048_576
@@ -38,7 +38,7 @@ class _Held:
     row: RecordRow
 
     @property
-    def facts(self) -> RecordFacts:
+    def facts(self) -> Facts:
         return facts_of(self.scope, self.stored)
 
 
@@ -46,8 +46,7 @@ def create_record(backend: Backend, context: Context, given: dict[str, Any]) -> 
     """Creates a record; who may create but not view it gets back the id alone."""
     with backend.change_records(context) as change:
         # The claim comes before the schema's lock, so that two replays can't wait for each other.
-        scopes = scopes_for(change)
-        scope = find_scope(scopes, given["dataset"])
+        scope = writable_scope(change, given["dataset"])
         first = change.first_answer("POST /v1/records", given)
         scope = _share(change, scope, given["dataset"])
         state = scope.dataset.states_by_name.get(given["state"])
@@ -81,17 +80,34 @@ def change_record(
         merged = {
             name: value for name, value in held.stored.data.items() if name not in {f"p{ident}" for ident in named}
         }
-        after = replace(held.stored, data={**merged, **data}, updated_at=change.now)
-        editable = held.scope.reach.editable(held.facts) & held.scope.reach.editable(facts_of(held.scope, after))
+        after = replace(held.stored, data={**merged, **data, **_unseen(held, named, data)}, updated_at=change.now)
+        reach, facts_after = held.scope.reach, facts_of(held.scope, after)
+        editable = reach.editable(held.facts) & reach.editable(facts_after)
         if not named <= editable:
             refused = [name for name in properties if held.scope.dataset.properties_by_name[name].id not in editable]
             raise Refused(insufficient(f"Your role doesn't allow editing {', '.join(refused)} of this record."))
+        if not reach.exists(facts_after):
+            raise Refused(insufficient("Your role doesn't allow an edit that takes the record out of its own reach."))
         check_if_match(context.if_match, _seen(change, held))
         _small_enough(after.data)
         # A property that the caller can't view is always written: an unchanged `updatedAt` would tell its value.
         if after.data != held.stored.data or not named <= held.scope.reach.viewable(held.facts):
             change.records.update(after)
         return _view(change, held.scope, record_id)
+
+
+def _unseen(held: _Held, named: set[int], data: Mapping[str, object]) -> dict[str, object]:
+    """Lists of links with the elements kept that the caller can't see: they are not its to drop."""
+    kept: dict[str, object] = {}
+    for prop in held.scope.dataset.properties:
+        key = f"p{prop.id}"
+        stored = held.stored.data.get(key)
+        if prop.type is PropertyType.RECORD and prop.id in named & held.row.cells.keys() and isinstance(stored, list):
+            seen, given = held.row.cells[prop.id], data.get(key)
+            hidden = [item for item in stored if item not in (seen if isinstance(seen, list) else [])]
+            if hidden:
+                kept[key] = [*(given if isinstance(given, list) else []), *hidden]
+    return kept
 
 
 def move_record(backend: Backend, context: Context, dataset: str, record_id: str, state: str) -> Outcome:
@@ -101,7 +117,7 @@ def move_record(backend: Backend, context: Context, dataset: str, record_id: str
         first = change.first_answer(operation, {"state": state})
         if first is not None:
             # The move may have hidden the record from whoever made it.
-            return _replayed(change, find_scope(scopes_for(change), dataset), record_id)
+            return _replayed(change, writable_scope(change, dataset), record_id)
         held = _hold(change, dataset, record_id)
         target = held.scope.dataset.states_by_name.get(state)
         if target is None or target.id not in held.scope.reach.known_states:
@@ -138,9 +154,9 @@ def delete_record(backend: Backend, context: Context, dataset: str, record_id: s
 # --- holding and judging -------------------------------------------------------------------------
 
 
-def facts_of(scope: DatasetScope, record: StoredRecord) -> RecordFacts:
-    """What the rules need to know of a record."""
-    facts = Facts(
+def facts_of(scope: DatasetScope, record: StoredRecord) -> Facts:
+    """What the rules need to know of a record, and of who asks."""
+    return Facts(
         dataset=scope.dataset,
         id=record.id,
         state=record.state_id,
@@ -148,9 +164,22 @@ def facts_of(scope: DatasetScope, record: StoredRecord) -> RecordFacts:
         created_at=record.created_at,
         updated_at=record.updated_at,
         data=record.data,
-        user_id=scope.user_id,
+        user_id=scope.asking.user_id,
+        now=scope.asking.now,
     )
-    return RecordFacts(record.state_id, is_assigned(facts))
+
+
+def writable_scope(change: Change, dataset: str) -> DatasetScope:
+    """The scope of a dataset whose records are to be written: the one place that says which take writes.
+
+    Raises:
+        NotFound: there is no such dataset for the principal.
+        ReadOnlySource: its records are read in place.
+    """
+    scope = find_scope(scopes_for(change), dataset)
+    if scope.dataset.source is not None:
+        raise ReadOnlySource
+    return scope
 
 
 def _share(change: Change, scope: DatasetScope, dataset: str) -> DatasetScope:
@@ -158,14 +187,14 @@ def _share(change: Change, scope: DatasetScope, dataset: str) -> DatasetScope:
     if not change.datasets.share(scope.dataset.id):
         raise NotFound
     change.refresh()
-    return find_scope(scopes_for(change), dataset)
+    return writable_scope(change, dataset)
 
 
 def _hold(change: Change, dataset: str, record_id: str) -> _Held:
-    shared = _share(change, find_scope(scopes_for(change), dataset), dataset)
+    shared = _share(change, writable_scope(change, dataset), dataset)
     stored = change.records.locked(shared.dataset, record_id)
     change.refresh()  # another may have held the record for long
-    scope = find_scope(scopes_for(change), dataset)
+    scope = writable_scope(change, dataset)
     row = None if stored is None else change.records.visible(scope, record_id)
     if stored is None or row is None:
         raise NotFound

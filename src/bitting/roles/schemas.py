@@ -16,7 +16,9 @@ class Grant(Body):
 
     dataset: str = Field(max_length=100)
     states: Names = Field(description='State names, or "*"')
-    where: None = Field(None, description="The place of a condition; not available yet")
+    where: dict[str, Any] | None = Field(
+        None, description='Which records: a condition, such as `{"total": {"lt": 1000}, "region": "west"}`'
+    )
     assignedOnly: bool = Field(False, description="Only records whose author or user property the asking user is")
     record: list[Literal["create", "changeState", "archive", "delete"]] = []
     to: Names = Field([], description="States that `changeState` may lead to")
@@ -38,12 +40,20 @@ class RoleChange(Body):
     grants: list[Grant] = Field([], max_length=200)
 
 
+class Problem(View):
+    """A place in a role that names what was deleted."""
+
+    path: str
+    reason: str
+
+
 class RoleView(View):
     """A role."""
 
     id: int
     name: str
     grants: list[dict[str, Any]]
+    problems: list[Problem] = Field(description="What in it names something that was deleted, and opens nothing")
     createdAt: str
     updatedAt: str
     partial: bool = Field(description="Whether your own role hides a part of this from you")

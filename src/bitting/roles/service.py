@@ -11,9 +11,9 @@ from bitting.api.pages import PageRequest, page_view
 from bitting.backend import Backend, Change, Context, Reading
 from bitting.core.delegation import may_write_role
 from bitting.core.errors import Conflict, NotFound, enforce
+from bitting.core.grants import broken_parts, name_grants, parse_grants
 from bitting.core.partial import visible_grants
 from bitting.core.problems import InvalidInput
-from bitting.core.roles import name_grants, parse_grants
 from bitting.core.schema import Catalogue
 from bitting.core.values import format_instant
 from bitting.store.roles import RoleRow
@@ -123,10 +123,12 @@ def _view(reading: Reading, row: RoleRow, catalogue: Catalogue) -> dict[str, Any
     bound = reading.principal.bound
     shown = reading.shown(catalogue) if bound else catalogue
     grants = visible_grants(row.role.grants, shown) if bound else row.role.grants
+    broken = [] if bound else broken_parts(grants, catalogue)
     return {
         "id": row.role.id,
         "name": row.role.name,
         "grants": name_grants(grants, shown),
+        "problems": [{"path": flaw.path, "reason": flaw.reason} for flaw in broken],
         "createdAt": format_instant(row.created_at),
         "updatedAt": format_instant(row.updated_at),
         "partial": bound,

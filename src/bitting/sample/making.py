@@ -26,7 +26,7 @@ OWNER_NAME = "Olive Bitting"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A sample workspace that was just made, with its secrets: they are nowhere else."""
+    """A sample workspace that was just made, with its secrets: they are nowhere else. `dashboard` is an id."""
 
     workspace: WorkspaceId
     email: str
@@ -34,6 +34,7 @@ class Made:
     owner_key: str
     sales_key: str
     web_form_key: str
+    dashboard: str
 
 
 def find_sample(backend: Backend) -> tuple[WorkspaceRow | None, bool]:
@@ -56,7 +57,7 @@ def make_sample(backend: Backend) -> Made:
     for dataset in (shapes.LEADS, shapes.ORDERS):
         create_dataset(backend, context, dataset)
     _fill(backend, context, [owner.id, *people])
-    create_dashboard(backend, context, shapes.DASHBOARD)
+    dashboard = create_dashboard(backend, context, shapes.DASHBOARD).view["id"]
     return Made(
         workspace=row.id,
         email=OWNER_EMAIL,
@@ -64,6 +65,7 @@ def make_sample(backend: Backend) -> Made:
         owner_key=owner_key.reveal(),
         sales_key=_key(backend, context, shapes.SALES, shapes.SALES_KEY),
         web_form_key=_key(backend, context, shapes.WEB_FORM, shapes.WEB_FORM_KEY),
+        dashboard=dashboard,
     )
 
 

@@ -82,7 +82,42 @@ PEOPLE: list[dict[str, Any]] = [
     {"email": "yuna@example.com", "name": "Yuna Castellan"},
 ]
 
-DASHBOARD: dict[str, Any] = {"name": "Sales"}
+# The role of the sales reports knows all that these name, but for the last.
+DASHBOARD: dict[str, Any] = {
+    "name": "Sales",
+    "widgets": [
+        {
+            "title": "Open leads",
+            "dataset": "leads",
+            "kind": "count",
+            "filter": {"state": {"in": ["new", "contacted"]}},
+        },
+        {
+            "title": "Orders by region",
+            "dataset": "orders",
+            "kind": "breakdown",
+            "groupBy": "region",
+            "property": "total",
+        },
+        {
+            "title": "Orders by month",
+            "dataset": "orders",
+            "kind": "series",
+            "groupBy": "placedAt",
+            "step": "month",
+            "property": "total",
+        },
+        {
+            "title": "Largest orders",
+            "dataset": "orders",
+            "kind": "table",
+            "fields": ["reference", "customer", "total"],
+            "sort": "-total",
+            "limit": 5,
+        },
+        {"title": "Size of a lead", "dataset": "leads", "kind": "average", "property": "employees"},
+    ],
+}
 
 SALES_KEY: dict[str, Any] = {"name": "Sales reports", "access": "readOnly"}
 WEB_FORM_KEY: dict[str, Any] = {

@@ -81,7 +81,7 @@ def _lifespan(*, owned: bool) -> Any:
             await run_in_threadpool(migrate, backend.store)
         yield
         if owned:
-            backend.store.close()
+            backend.close()
 
     return lifespan
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from bitting.core.decisions import CODES, Code
-from bitting.core.errors import BittingError
+from bitting.core.errors import BittingError, ReadOnlySource, SourceUnavailable
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.server.logs import without_keys
 from bitting.verify.authentication import EXPOSING
@@ -76,7 +76,11 @@ def _bitting_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, BittingError)  # noqa: S101 - registered for this type
     if error.code in EXPOSING:
         _log.warning("key_exposed", code=error.code.value, request_id=request.state.request_id)
-    return problem(error.code, error.detail, request.state.request_id)
+    if isinstance(error, SourceUnavailable):
+        _log.warning("source_unavailable", reason=error.internal, request_id=request.state.request_id)
+    # RFC 9110 §15.5.6: a 405 says what is allowed.
+    headers = {"Allow": "GET"} if isinstance(error, ReadOnlySource) else None
+    return problem(error.code, error.detail, request.state.request_id, headers=headers)
 
 
 def _invalid_input(request: Request, error: Exception) -> Response:

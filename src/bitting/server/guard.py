@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bitting.core.decisions import Code
 from bitting.core.ids import new_id
+from bitting.records.exporting import Interrupted
 from bitting.server.errors import INTERNAL_DETAIL, problem
 
 _log = structlog.get_logger("bitting.http")
@@ -61,6 +62,8 @@ class Guard:
             await self._app(scope, receive, tagged)
         except ClientDisconnect:
             status = CLIENT_GONE
+        except Interrupted as error:
+            _log.warning("export_interrupted", request_id=request_id, why=str(error))
         except Exception as error:
             _log.error("internal_error", request_id=request_id, error=type(error).__name__, where=_where(error))
             if not answered:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Connection, Row, Table, null, select
 
-from bitting.core.schema import Catalogue, Dataset, Property, PropertyType, State
+from bitting.core.schema import Catalogue, Column, ColumnKind, Dataset, Property, PropertyType, Source, State
 from bitting.store.tables import dataset_properties, dataset_states, datasets
 from bitting.store.tenant import TenantQueries
 
@@ -46,13 +46,14 @@ class DatasetQueries(TenantQueries):
         query = self._select(datasets, datasets.c.id).where(datasets.c.id == dataset_id).with_for_update(read=True)
         return self.connection.execute(query).first() is not None
 
-    def insert(self, name: str, title: str, now: int) -> int:
-        """Adds a dataset without states and properties.
+    def insert(self, name: str, title: str, now: int, source: Source | None = None) -> int:
+        """Adds a dataset without states and properties; with a source, an attached one.
 
         Returns:
             Its id.
         """
-        values = {"name": name, "title": title, "created_at": now, "updated_at": now}
+        stored = None if source is None else _source_values(source)
+        values = {"name": name, "title": title, "created_at": now, "updated_at": now, "source": stored}
         return int(self.connection.execute(self._insert(datasets, values).returning(datasets.c.id)).scalar_one())
 
     def update(self, dataset_id: int, name: str, title: str, now: int) -> None:
@@ -64,7 +65,10 @@ class DatasetQueries(TenantQueries):
 
     def put_states(self, dataset_id: int, states: Iterable[State]) -> None:
         """Makes the states of a dataset these, in this order; an id of 0 marks a new one."""
-        rows = [{"id": state.id, "name": state.name, "title": state.title} for state in states]
+        rows = [
+            {"id": state.id, "name": state.name, "title": state.title, "source": list(state.values) or None}
+            for state in states
+        ]
         self._put(dataset_states, dataset_id, rows)
 
     def put_properties(self, dataset_id: int, properties: Iterable[Property]) -> None:
@@ -90,13 +94,20 @@ class DatasetQueries(TenantQueries):
         return parts
 
 
+def attached_workspaces(connection: Connection) -> set[str]:
+    """The operator's: ids of the workspaces that have attached datasets."""
+    query = select(datasets.c.workspace_id).where(datasets.c.source.is_not(null())).distinct()
+    return set(connection.execute(query).scalars())
+
+
 def _row(row: Row[Any], states: list[Row[Any]], properties: list[Row[Any]]) -> DatasetRow:
     dataset = Dataset(
         id=row.id,
         name=row.name,
         title=row.title,
-        states=tuple(State(state.id, state.name, state.title) for state in states),
+        states=tuple(State(state.id, state.name, state.title, tuple(state.source or ())) for state in states),
         properties=tuple(_property(prop) for prop in properties),
+        source=None if row.source is None else _source(row.source),
     )
     return DatasetRow(dataset, row.created_at, row.updated_at)
 
@@ -112,6 +123,7 @@ def _property(row: Row[Any]) -> Property:
         indexed=row.indexed,
         options=tuple(row.options),
         links_to=row.links_to,
+        column=_column(row.source),
     )
 
 
@@ -126,4 +138,28 @@ def _property_values(prop: Property) -> dict[str, Any]:
         "indexed": prop.indexed,
         "options": list(prop.options),
         "links_to": prop.links_to,
+        "source": _column_values(prop.column),
     }
+
+
+# --- attached datasets ---------------------------------------------------------------------------
+
+_ROLES = ("id", "state", "author", "created", "updated")
+
+
+def _source_values(source: Source) -> dict[str, Any]:
+    columns = {role: _column_values(getattr(source, role)) for role in _ROLES}
+    return {"connection": source.connection, "schema": source.schema, "table": source.table, **columns}
+
+
+def _source(stored: Mapping[str, Any]) -> Source:
+    columns: dict[str, Any] = {role: _column(stored[role]) for role in _ROLES}
+    return Source(connection=stored["connection"], schema=stored["schema"], table=stored["table"], **columns)
+
+
+def _column_values(column: Column | None) -> dict[str, str] | None:
+    return None if column is None else {"name": column.name, "kind": column.kind.value}
+
+
+def _column(stored: Mapping[str, str] | None) -> Column | None:
+    return None if stored is None else Column(stored["name"], ColumnKind(stored["kind"]))

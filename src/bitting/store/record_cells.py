@@ -1,63 +1,57 @@
 """Which columns a statement selects to answer records, and how its rows become `RecordRow`s.
 
-A cell that the principal sees in every record is one column. One that depends on the record is two: the cell, or NULL
-where it is hidden, and a flag, for what is hidden must not look like what is empty. One that is never seen is none.
+A cell that the principal sees in every record is one column. One that depends on the record is what its layout makes of
+it, for what is hidden must not look like what is empty. One that is never seen is none.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from bitting.core.predicates import FALSE
-from bitting.core.schema import Property, PropertyType
+from bitting.core.schema import Property
+from bitting.sqlalchemy.layouts import CellColumn
 from bitting.sqlalchemy.render import Renderer
-from bitting.store.record_scope import DatasetScope, RecordRow
-
-_COLUMNS = ("id", "dataset_id", "state_id", "author", "created_at", "updated_at", "archived_at")
+from bitting.store.record_scope import RecordRow, ScopeRules
 
 
 class Projection:
-    """The columns for the asked fields of one dataset, as one principal sees it."""
+    """The columns for the asked fields of one dataset, as a role shows them.
 
-    def __init__(self, scope: DatasetScope, renderer: Renderer, fields: Collection[int]) -> None:
-        self.columns = [f"{renderer.alias}.{column}" for column in _COLUMNS]
-        self._cells: list[tuple[Property, bool]] = []
-        for prop in scope.dataset.properties:
-            if prop.id in fields and scope.shown(prop.id) != FALSE:
-                self._add(prop, renderer.cell(prop), renderer.cell_shown(prop, scope.shown(prop.id)))
+    fields: ids of the properties that are asked for; certain: the id of a property whose cell the rows are known to
+    show.
+    """
+
+    def __init__(
+        self, rules: ScopeRules, renderer: Renderer, fields: Collection[int], certain: int | None = None
+    ) -> None:
+        self._layout = renderer.layout
+        self.columns = self._layout.head()
+        self._head = len(self.columns)
+        self._cells: list[CellColumn] = []
+        self._flags: dict[str, int] = {}
+        for prop in rules.reach.dataset.properties:
+            shown = rules.masks[prop.id]
+            if prop.id in fields and shown != FALSE:
+                condition = "TRUE" if prop.id == certain else renderer.cell_shown(prop, shown)
+                self._add(prop, renderer.cell(prop), condition)
 
     def _add(self, prop: Property, cell: str, condition: str) -> None:
-        flagged = condition != "TRUE"
-        self._cells.append((prop, flagged))
-        if flagged:
-            self.columns.append(f"CASE WHEN {condition} THEN {cell} END")
+        certain = condition == "TRUE"
+        flag = self._flag(condition) if self._layout.flags and not certain else None
+        self._cells.append(CellColumn(prop, len(self.columns), not certain, flag))
+        self.columns.append(cell if certain else self._layout.cell_where(cell, condition))
+
+    def _flag(self, condition: str) -> int:
+        """The column of a flag; cells under one condition share it."""
+        if condition not in self._flags:
+            self._flags[condition] = len(self.columns)
             self.columns.append(f"CASE WHEN {condition} THEN 1 ELSE 0 END")
-        else:
-            self.columns.append(cell)
+        return self._flags[condition]
 
-    def row(self, values: Sequence[Any]) -> RecordRow:
-        """Read one row; columns selected after these are left alone."""
-        identity, dataset, state, author, created, updated, archived, *cells_given = values
-        rest = iter(cells_given)
-        cells: dict[int, object] = {}
-        for prop, flagged in self._cells:
-            cell = next(rest)
-            if not flagged or next(rest):
-                cells[prop.id] = None if cell is None else stored_value(prop, json.loads(cell))
-        return RecordRow(identity, dataset, state, author, created, updated, archived, cells)
-
-
-def stored_value(prop: Property, value: object) -> object:
-    """A cell as it was stored: PostgreSQL gives the double 1e2 back as 100. An empty list is missing."""
-    if isinstance(value, list):
-        return [stored_value(prop, element) for element in value] or None
-    return float(value) if prop.type is PropertyType.NUMBER and isinstance(value, int) else value
-
-
-def stored_data(properties: Collection[Property], text: str) -> dict[str, object]:
-    """The whole data of a record as it was stored."""
-    data: dict[str, object] = json.loads(text)
-    numbers = {f"p{prop.id}": prop for prop in properties if prop.type is PropertyType.NUMBER}
-    return {key: stored_value(numbers[key], value) if key in numbers else value for key, value in data.items()}
+    def rows(self, found: Sequence[Sequence[Any]]) -> list[RecordRow]:
+        """Read rows; columns selected after these are left alone."""
+        cells = self._layout.read_cells(found, self._cells)
+        heads = (self._layout.read_head(values[: self._head]) for values in found)
+        return [RecordRow(**head, cells=some) for head, some in zip(heads, cells, strict=True)]

@@ -16,8 +16,8 @@ from bitting.core.ids import new_id
 from bitting.core.problems import InvalidInput
 from bitting.core.schema import Dataset, Property
 from bitting.sqlalchemy.dialects import DIALECTS, TEXT, kind_of
-from bitting.sqlalchemy.render import drop_index_ddl, index_ddl
-from bitting.store.record_cells import stored_data
+from bitting.sqlalchemy.layouts import stored_data
+from bitting.sqlalchemy.render import drop_index_ddl, drop_statistics_ddl, index_ddl, statistics_ddl
 from bitting.store.record_scope import StoredRecord
 from bitting.store.tables import records
 from bitting.store.tenant import TenantQueries
@@ -106,10 +106,14 @@ class RecordWrites(TenantQueries):
             # It waits for whoever writes records, and whoever comes after waits for it: rather not long.
             self.connection.execute(text("SET LOCAL lock_timeout = '1s'"))
         self.connection.execute(text(statement))
+        if self.dialect == "postgresql":
+            self.connection.execute(text(statistics_ddl(prop)))
 
     def drop_index(self, prop_id: int) -> None:
         """Drop a property's index, if it has one."""
         self.connection.execute(text(drop_index_ddl(prop_id)))
+        if self.dialect == "postgresql":
+            self.connection.execute(text(drop_statistics_ddl(prop_id)))
 
     def _has_long_text(self, dataset_id: int, prop: Property) -> bool:
         if kind_of(prop) != TEXT:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from bitting.core.roles import Grant, Role, load_grants, store_grants
+from bitting.core.grants import load_grants, store_grants
+from bitting.core.roles import Grant, Role
 from bitting.store.pages import Page
 from bitting.store.tables import keys, roles, users, workspaces
 from bitting.store.tenant import TenantQueries

@@ -95,6 +95,7 @@ datasets = Table(
     Column("title", CodeText, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("source", Json),  # of an attached dataset: connection, table and columns; never a URL
     UniqueConstraint("workspace_id", "name"),
     sqlite_autoincrement=True,
 )
@@ -108,6 +109,7 @@ dataset_states = Table(
     Column("name", CodeText, nullable=False),
     Column("title", CodeText, nullable=False),
     Column("position", Integer, nullable=False),
+    Column("source", Json),  # of an attached dataset: the values of the state's column
     sqlite_autoincrement=True,
 )
 
@@ -126,6 +128,7 @@ dataset_properties = Table(
     Column("options", Json, nullable=False),
     Column("links_to", Serial),  # a dataset id; no foreign key: a link outlives its target and then shows nothing
     Column("position", Integer, nullable=False),
+    Column("source", Json),  # of an attached dataset: the column
     sqlite_autoincrement=True,
 )
 

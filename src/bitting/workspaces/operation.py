@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 from bitting.backend import Backend, Change, Context
@@ -51,8 +52,8 @@ def create_workspace(
     password_hash = None if password is None else hash_password(password)
     workspace = WorkspaceId(new_id("wsp"))
     principal = operator(workspace)
-    with backend.store.write() as connection:
-        change = Change(connection, Context(principal), principal, backend)
+    with backend.store.write() as connection, ExitStack() as opened:
+        change = Change(connection, Context(principal), principal, backend, opened)
         row = WorkspaceRow(workspace, name, prefix, plan, Policies(), change.now, change.now)
         add_workspace(connection, row)
         change.record("workspace.create", workspace, None, workspace_view(row))

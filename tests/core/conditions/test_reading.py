@@ -1,13 +1,27 @@
-"""Filters and sorts: what is read, what is refused and how; and what a predicate means in memory."""
+"""Conditions, filters and sorts: what is read, what is refused and how; and what a predicate means in memory."""
 
 from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
-from bitting.core.conditions import MAX_DEPTH, MAX_LIST, MAX_PARTS, OPERATORS, Sort, negation, parse_filter, parse_sort
+from bitting.core.conditions import Sort, parse_condition, parse_filter, parse_sort
+from bitting.core.conditions.language import MAX_DEPTH, MAX_LIST, MAX_PARTS, OPERATORS, format_span, parse_span
 from bitting.core.evaluate import Facts, holds, is_assigned
-from bitting.core.predicates import FALSE, TRUE, Assigned, Comparison, Negation, Predicate, StateIn
+from bitting.core.predicates import (
+    FALSE,
+    TRUE,
+    AskingUser,
+    Assigned,
+    Comparison,
+    Moment,
+    Negation,
+    Predicate,
+    StateIn,
+    negation,
+)
 from bitting.core.problems import InvalidInput
 from bitting.core.schema import Dataset, Property, PropertyType, State
 
@@ -22,12 +36,13 @@ SECRET = Property(5, "secret", "Secret", PropertyType.INTEGER)
 SIZE = Property(6, "size", "Size", PropertyType.CHOICE, options=("S", "M"))
 BOSS = Property(7, "boss", "Boss", PropertyType.USER)
 DUE = Property(8, "due", "Due", PropertyType.DATETIME)
+DAY = Property(9, "day", "Day", PropertyType.DATE)
 ORDERS = Dataset(
     1,
     "orders",
     "Orders",
     (State(11, "new", "New"), State(12, "paid", "Paid"), State(13, "closed", "Closed")),
-    (TOTAL, REGION, PAID, TAGS, SECRET, SIZE, BOSS, DUE),
+    (TOTAL, REGION, PAID, TAGS, SECRET, SIZE, BOSS, DUE, DAY),
 )
 KNOWN = frozenset(ORDERS.properties_by_id) - {SECRET.id}
 
@@ -46,10 +61,10 @@ def flaws(given: object, **other: Any) -> dict[str, str]:
     return {flaw.path: flaw.reason for flaw in caught.value.flaws}
 
 
-def met(given: object, user_id: str | None = None, **cells: object) -> bool:
+def met(given: object, user_id: str | None = None, now: int = 0, **cells: object) -> bool:
     """Whether a filter holds for an order in state `new` with these cells."""
     data = {f"p{ORDERS.properties_by_name[name].id}": value for name, value in cells.items()}
-    return holds(read(given), Facts(ORDERS, RECORD, 11, None, 5, 6, data, user_id))
+    return holds(read(given), Facts(ORDERS, RECORD, 11, None, 5, 6, data, user_id, now))
 
 
 # --- what is read --------------------------------------------------------------------------------
@@ -98,6 +113,29 @@ def test_a_comparison_carries_when_its_cell_is_shown() -> None:
 
     assert read({"region": "west"}, visible) == Comparison(REGION, "eq", ("west",), StateIn(frozenset({2})))
     assert read({"author": USER}, visible) == Comparison("author", "eq", (USER,), TRUE)
+
+
+def test_references_stay_open_until_somebody_asks() -> None:
+    """They are operands of their own: the predicate holds neither a user nor a time."""
+    assert read({"boss": {"$user": "id"}}) == Comparison(BOSS, "eq", (AskingUser(),))
+    assert read({"author": {"in": [{"$user": "id"}, OTHER]}}) == Comparison("author", "in", (AskingUser(), OTHER))
+    assert read({"due": {"lt": {"$now": "-7d"}}}) == Comparison(DUE, "lt", (Moment(-7 * 86_400_000_000),))
+    assert read({"createdAt": {"gte": {"$now": "+12h"}}}) == Comparison("createdAt", "gte", (Moment(43_200_000_000),))
+    assert read({"day": {"$now": "0s"}}) == Comparison(DAY, "eq", (Moment(0, day=True),))
+
+
+def test_the_condition_of_a_grant_judges_the_record_as_it_is_stored() -> None:
+    """It is the same language, marked raw, and no cell is hidden from it."""
+    assert parse_condition({"secret": 5}, ORDERS) == Comparison(SECRET, "eq", (5,), TRUE, raw=True)
+    assert parse_condition({"author": USER}, ORDERS) == Comparison("author", "eq", (USER,), TRUE, raw=True)
+    assert parse_condition({"state": "closed"}, ORDERS) == StateIn(frozenset({13}))
+    with pytest.raises(InvalidInput) as caught:
+        parse_condition({"any": [{"region": 5}, {"nothing": 1}], "total": {"like": 1}}, ORDERS)
+    assert [flaw.path for flaw in caught.value.flaws] == [
+        "where.any.0.region",
+        "where.any.1.nothing",
+        "where.total.like",
+    ]
 
 
 # --- what is refused -----------------------------------------------------------------------------
@@ -190,15 +228,76 @@ def test_a_wrong_shape_is_refused_at_its_place(given: object, path: str) -> None
     assert list(flaws(given)) == [path]
 
 
-@pytest.mark.parametrize("literal", [{"$user": "id"}, {"$now": "-7d"}])
-def test_references_have_a_place_but_are_not_available_yet(literal: object) -> None:
+@pytest.mark.parametrize(
+    ("given", "path", "reason"),
+    [
+        ({"region": {"$user": "id"}}, "filter.region", "$user is the id of a user, not for a property of type text"),
+        ({"id": {"$user": "id"}}, "filter.id", "$user is the id of a user, not for id"),
+        ({"state": {"in": [{"$user": "id"}]}}, "filter.state.in.0", "$user is the id of a user, not for state"),
+        (
+            {"paid": {"eq": {"$now": "0s"}}},
+            "filter.paid.eq",
+            "$now is a point in time, not for a property of type boolean",
+        ),
+        ({"author": {"$now": "-7d"}}, "filter.author", "$now is a point in time, not for author"),
+        ({"state": {"$now": "-7d"}}, "filter.state", "$now is a point in time, not for state"),
+    ],
+)
+def test_a_reference_is_for_fields_of_its_kind(given: object, path: str, reason: str) -> None:
+    """`$user` for users, `$now` for dates and instants."""
+    assert flaws(given) == {path: reason}
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        "-7",
+        "- 7d",
+        "-7 d",
+        "-1.5h",
+        "-7y",
+        "",
+        "now",
+        "-9999999999s",
+        "-00000000001s",
+        "36601d",
+        "٣d",
+        7,
+        None,
+        ["-7d"],
+    ],
+)
+def test_a_span_is_a_number_and_a_unit_within_a_hundred_years(span: object) -> None:
+    """Everything else is refused at its place."""
     for given, path in (
-        ({"boss": literal}, "filter.boss"),
-        ({"boss": {"eq": literal}}, "filter.boss.eq"),
-        ({"boss": {"in": [USER, literal]}}, "filter.boss.in.1"),
-        ({"state": literal}, "filter.state"),
+        ({"due": {"$now": span}}, "filter.due"),
+        ({"day": {"in": [{"$now": span}]}}, "filter.day.in.0"),
     ):
-        assert "not available in filters yet" in flaws(given)[path]
+        assert flaws(given) == {path: "$now takes a span of at most 36600 days, such as -7d, +12h or 0s"}
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [{"$user": "name"}, {"$user": None}, {"$user": "id", "x": 1}, {"$now": "0s", "$user": "id"}, {"$me": 1}, {"$": 1}],
+)
+@pytest.mark.parametrize("name", ["boss", "due", "region", "state", "author", "createdAt"])
+def test_an_unknown_reference_is_an_error(name: str, reference: dict[str, Any]) -> None:
+    """Wherever a literal may stand, and never taken for an operator or a text."""
+    known = 'known are {"$user": "id"} and {"$now": "-7d"}'
+    assert flaws({name: reference}) == {f"filter.{name}": known}
+    assert flaws({name: {"ne": reference}}) == {f"filter.{name}.ne": known}
+    assert flaws({name: {"in": [reference]}}) == {f"filter.{name}.in.0": known}
+
+
+def test_without_a_user_nobody_can_be_asked_for() -> None:
+    """A filter by `$user` of a key that belongs to nobody is an error, where a silent no would mislead."""
+    for given, path in (
+        ({"boss": {"$user": "id"}}, "filter.boss"),
+        ({"not": {"author": {"$user": "id"}}}, "filter.not.author"),
+    ):
+        reason = flaws(given, has_user=False)[path]
+        assert reason == "$user: whoever asks is no user, but a key that belongs to none"
+    read({"due": {"lt": {"$now": "0s"}}}, has_user=False)
 
 
 def test_one_answer_names_every_flaw() -> None:
@@ -287,6 +386,65 @@ def test_a_hidden_cell_is_a_missing_one() -> None:
 def test_a_plural_cell_meets_a_comparison_by_some_element(given: object, tags: object, answer: bool) -> None:
     assert met(given, tags=tags) is answer
     assert met({"not": given}, tags=tags) is not answer
+
+
+def test_the_user_is_whoever_asks() -> None:
+    """And no comparison with nobody holds, not even as unequal."""
+    for given in ({"boss": {"$user": "id"}}, {"boss": {"in": [OTHER, {"$user": "id"}]}}):
+        assert met(given, USER, boss=USER)
+    assert not met({"boss": {"$user": "id"}}, USER, boss=OTHER)
+    assert met({"boss": {"ne": {"$user": "id"}}}, USER, boss=OTHER)
+    assert not met({"boss": {"ne": {"$user": "id"}}}, None, boss=OTHER)
+    assert not met({"boss": {"$user": "id"}}, None)
+
+
+DAYS = 86_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("given", "now", "cells", "answer"),
+    [
+        ({"due": {"gte": {"$now": "-7d"}}}, 7 * DAYS, {"due": 0}, True),
+        ({"due": {"gte": {"$now": "-7d"}}}, 7 * DAYS + 1, {"due": 0}, False),
+        ({"due": {"$now": "0s"}}, 5, {"due": 5}, True),
+        ({"due": {"in": [{"$now": "-1w"}, {"$now": "+1m"}]}}, 0, {"due": 60_000_000}, True),
+        ({"createdAt": {"lt": {"$now": "0s"}}}, 6, {}, True),
+        ({"createdAt": {"lt": {"$now": "0s"}}}, 5, {}, False),
+        ({"day": {"$now": "0s"}}, DAYS - 1, {"day": "1970-01-01"}, True),
+        ({"day": {"$now": "0s"}}, DAYS, {"day": "1970-01-02"}, True),
+        ({"day": {"lt": {"$now": "-1s"}}}, 0, {"day": "1969-12-31"}, False),
+    ],
+)
+def test_now_is_the_time_of_asking_and_a_days_date_is_in_utc(
+    given: object, now: int, cells: dict[str, object], answer: bool
+) -> None:
+    assert met(given, None, now, **cells) is answer
+
+
+def test_now_stays_within_the_years_that_a_date_can_have() -> None:
+    """A shift that leads out of them stops at the first or the last instant."""
+    first, last = -62_135_596_800_000_000, 253_402_300_799_999_999
+    assert met({"day": {"$now": "-36600d"}}, now=first, day="0001-01-01")
+    assert met({"day": {"$now": "+36600d"}}, now=last, day="9999-12-31")
+    assert met({"due": {"$now": "-36600d"}}, now=first + 1, due=first)
+    assert met({"due": {"$now": "+36600d"}}, now=last - 1, due=last)
+
+
+@hypothesis.given(st.integers(-36_600 * 86_400, 36_600 * 86_400))
+def test_a_span_is_written_as_it_is_read(seconds: int) -> None:
+    """The shortest way that it has, weeks apart."""
+    micros = seconds * 1_000_000
+    assert parse_span(format_span(micros)) == micros
+    assert len(format_span(micros)) <= len(f"{seconds:+}s")
+
+
+def test_spans_are_written_in_the_largest_unit_up_to_days() -> None:
+    for text in ("-7d", "+12h", "+90s", "0s", "-36600d", "+25h", "-61m"):
+        micros = parse_span(text)
+        assert micros is not None
+        assert format_span(micros) == text
+    for text, same in (("-2w", "-14d"), ("24h", "+1d"), ("-0s", "0s"), ("7d", "+7d")):
+        assert parse_span(text) == parse_span(same)
 
 
 def test_assignment_needs_a_user() -> None:

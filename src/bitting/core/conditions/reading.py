@@ -1,15 +1,15 @@
-"""The language of filters: from JSON to a predicate over one record, and the `sort` of a list (DESIGN §4).
+"""Conditions and filters: from JSON to a predicate over one record, and the `sort` of a list (DESIGN §4).
 
-A filter is an object whose members are and-ed: `{"total": {"lt": 1000}, "region": "west"}`. A member is a property or a
-reserved name, with a literal (equals) or an object of operators (all must hold); or `any` and `all` with a list of
+A condition is an object whose members are and-ed: `{"total": {"lt": 1000}, "region": "west"}`. A member is a property
+or a reserved name, with a literal (equals) or an object of operators (all must hold); or `any` and `all` with a list of
 such objects, or `not` with one. As in logic, `{}` and an empty `all` hold always, an empty `any` and `in: []` never.
 
 How: one walk over the object. Each part becomes a predicate, or a flaw with its path and FALSE in its place, so that
 one answer names everything that is wrong. A name that the caller may not filter by takes the very way of an unknown
 name before anything below it is looked at: nothing in the answer can tell the two apart.
 
-Which operators a field takes follows from its type. Order is for what has one (text by code point, numbers, dates);
-booleans, choices, users, records, ids and states are only equal or not. `contains` and `startsWith` are for text.
+A filter is the caller's, and looks through the caller's eyes: a hidden cell is a missing one. A role's condition is the
+same language and judges the record as it is stored, since it decides what is seen.
 """
 
 from __future__ import annotations
@@ -17,48 +17,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bitting.core.conditions.language import (
+    MAX_DEPTH,
+    MAX_FLAWS,
+    MAX_LIST,
+    MAX_PARTS,
+    OPERATORS,
+    Field,
+    as_property,
+    operators,
+    parse_span,
+)
 from bitting.core.jsontext import path_label
-from bitting.core.predicates import FALSE, Comparison, Constant, Negation, Predicate, StateIn, all_of, any_of
+from bitting.core.predicates import (
+    FALSE,
+    TRUE,
+    AskingUser,
+    Comparison,
+    Constant,
+    Moment,
+    Predicate,
+    StateIn,
+    all_of,
+    any_of,
+    negation,
+)
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import RESERVED_NAMES, Dataset, Property, PropertyType
 from bitting.core.values import parse_literal
 
-MAX_DEPTH = 8
-MAX_PARTS = 100
-MAX_LIST = 1000
-MAX_FLAWS = 100
-
-EQUALITY = ("eq", "ne", "in", "notIn")
-ORDER = ("lt", "lte", "gt", "gte")
-SEARCH = ("contains", "startsWith")
-OPERATORS = (*EQUALITY, *ORDER, *SEARCH, "isNull")
-
-_PLAIN = frozenset({*EQUALITY, "isNull"})
-_ORDERED = _PLAIN | frozenset(ORDER)
-_TAKES: dict[PropertyType, frozenset[str]] = {
-    PropertyType.TEXT: _ORDERED | frozenset(SEARCH),
-    PropertyType.INTEGER: _ORDERED,
-    PropertyType.NUMBER: _ORDERED,
-    PropertyType.BOOLEAN: _PLAIN,
-    PropertyType.DATE: _ORDERED,
-    PropertyType.DATETIME: _ORDERED,
-    PropertyType.CHOICE: _PLAIN,
-    PropertyType.USER: _PLAIN,
-    PropertyType.RECORD: _PLAIN,
-}
-
-# How the literals of reserved names are read; `state` is apart, its literals are names of states.
-_RESERVED_TYPES: dict[str, PropertyType] = {
-    "id": PropertyType.RECORD,
-    "author": PropertyType.USER,
-    "createdAt": PropertyType.DATETIME,
-    "updatedAt": PropertyType.DATETIME,
-}
-
 _UNKNOWN_NAME = "no such property"
 _UNKNOWN_STATE = "no such state"
 
-Field = Property | str
+# Ids of an attached table are its own, whatever they look like.
+_FOREIGN_ID = Property(0, "id", "id", PropertyType.TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +68,36 @@ def parse_filter(
     shown: Callable[[int], Predicate],
     known_states: frozenset[int],
     path: str = "filter",
+    *,
+    has_user: bool = True,
 ) -> Predicate:
     """Read a filter.
 
     given: parsed JSON; dataset: whose properties it names; known: ids of the properties that the caller may filter by,
     any other is unknown; shown: when a property's cell is visible to the caller; known_states: ids of the states that
-    the caller may name; path: where the filter stood.
+    the caller may name; path: where the filter stood; has_user: whether `$user` means somebody.
     Raises InvalidInput with every flaw, up to MAX_FLAWS.
     """
-    reader = _Reader(dataset, known, shown, known_states)
+    return _read(_Reader(dataset, known, shown, known_states, has_user=has_user), given, path)
+
+
+def parse_condition(
+    given: object, dataset: Dataset, path: str = "where", *, max_depth: int = MAX_DEPTH, max_parts: int = MAX_PARTS
+) -> Predicate:
+    """Read the condition of a grant over the dataset as the role's author knows it.
+
+    max_depth, max_parts: what all grants of a role say together is deeper and longer than what one of them may.
+    Raises InvalidInput with every flaw, up to MAX_FLAWS.
+    """
+    reader = _Reader(dataset, None, None, frozenset(dataset.states_by_id))
+    reader.max_depth, reader.max_parts = max_depth, max_parts
+    return _read(reader, given, path)
+
+
+def _read(reader: _Reader, given: object, path: str) -> Predicate:
     predicate = reader.conjunction(given, path, 1)
-    if reader.parts > MAX_PARTS:
-        reader.flaws.append(Flaw(path, f"must have at most {MAX_PARTS} parts"))
+    if reader.parts > reader.max_parts:
+        reader.flaws.append(Flaw(path, f"must have at most {reader.max_parts} parts"))
     if reader.flaws:
         raise InvalidInput(reader.flaws[:MAX_FLAWS])
     return predicate
@@ -108,27 +118,31 @@ def parse_sort(given: object, dataset: Dataset, known: frozenset[int], path: str
     return Sort(field, given.startswith("-"))
 
 
-def _field(name: str, dataset: Dataset, known: frozenset[int]) -> Field | None:
+def _field(name: str, dataset: Dataset, known: frozenset[int] | None) -> Field | None:
     if name in RESERVED_NAMES:
         return name
     prop = dataset.properties_by_name.get(name)
-    return prop if prop is not None and prop.id in known else None
+    return prop if prop is not None and (known is None or prop.id in known) else None
 
 
 class _Reader:
-    """One walk over a filter; collects flaws and counts parts."""
+    """One walk over a condition; collects flaws and counts parts. `shown` None: it is a role's own."""
 
     def __init__(
         self,
         dataset: Dataset,
-        known: frozenset[int],
-        shown: Callable[[int], Predicate],
+        known: frozenset[int] | None,
+        shown: Callable[[int], Predicate] | None,
         known_states: frozenset[int],
+        *,
+        has_user: bool = True,
     ) -> None:
         self.dataset = dataset
         self.known = known
         self.shown = shown
+        self.has_user = has_user
         self.states = {state.name: state.id for state in dataset.states if state.id in known_states}
+        self.max_depth, self.max_parts = MAX_DEPTH, MAX_PARTS
         self.flaws: list[Flaw] = []
         self.parts = 0
 
@@ -138,14 +152,14 @@ class _Reader:
         """An object: all its members hold."""
         if not isinstance(given, dict):
             return self._flaw(path, "must be an object of conditions")
-        if depth > MAX_DEPTH:
-            return self._flaw(path, f"must not be nested deeper than {MAX_DEPTH}")
+        if depth > self.max_depth:
+            return self._flaw(path, f"must not be nested deeper than {self.max_depth}")
         return all_of([self._member(name, value, path, depth) for name, value in given.items()])
 
     def _member(self, name: str, given: object, above: str, depth: int) -> Predicate:
         path = f"{above}.{path_label(name)}"
         self.parts += 1
-        if self.parts > MAX_PARTS:
+        if self.parts > self.max_parts:
             return FALSE
         if name == "any":
             return any_of(self._several(given, path, depth))
@@ -158,8 +172,8 @@ class _Reader:
     def _several(self, given: object, path: str, depth: int) -> list[Predicate]:
         if not isinstance(given, list):
             return [self._flaw(path, "must be a list of conditions")]
-        if len(given) > MAX_PARTS:
-            return [self._flaw(path, f"must have at most {MAX_PARTS} parts")]
+        if len(given) > self.max_parts:
+            return [self._flaw(path, f"must have at most {self.max_parts} parts")]
         return [self.conjunction(item, f"{path}.{index}", depth + 1) for index, item in enumerate(given)]
 
     # --- one property ---
@@ -173,7 +187,7 @@ class _Reader:
         if not isinstance(given, dict) or _is_reference(given):
             return self._operation(field, "eq", given, path)
         if not given:
-            return self._flaw(path, f"must have an operator: {', '.join(_operators(field))}")
+            return self._flaw(path, f"must have an operator: {', '.join(operators(field))}")
         self.parts += len(given) - 1
         return all_of([self._operator(field, name, value, path) for name, value in given.items()])
 
@@ -181,8 +195,8 @@ class _Reader:
         path = f"{above}.{path_label(operator)}"
         if operator not in OPERATORS:
             return self._flaw(path, f"no such operator; known are {', '.join(OPERATORS)}")
-        if operator not in _operators(field):
-            return self._flaw(path, f"not for {_kind(field)}, which takes {', '.join(_operators(field))}")
+        if operator not in operators(field):
+            return self._flaw(path, f"not for {_kind(field)}, which takes {', '.join(operators(field))}")
         if operator == "isNull" and not isinstance(given, bool):
             return self._flaw(path, "must be true or false")
         return self._operation(field, operator, given, path)
@@ -194,8 +208,9 @@ class _Reader:
             return FALSE
         if field == "state":
             return _state_predicate(operator, operands)
-        shown = self.shown(field.id) if isinstance(field, Property) else Constant(True)
-        return Comparison(field, operator, operands, shown)
+        if self.shown is None:
+            return Comparison(field, operator, operands, raw=True)
+        return Comparison(field, operator, operands, self.shown(field.id) if isinstance(field, Property) else TRUE)
 
     def _operands(self, field: Field, operator: str, given: object, path: str) -> tuple[object, ...]:
         if operator == "isNull":
@@ -211,14 +226,35 @@ class _Reader:
         return tuple(self._literal(field, item, f"{path}.{index}") for index, item in enumerate(given))
 
     def _literal(self, field: Field, given: object, path: str) -> object:
-        # Here `$user` and `$now` will be read.
-        if _is_reference(given):
-            return self._flaw(path, "is not available in filters yet: give a plain value")
+        if isinstance(given, dict) and _is_reference(given):
+            return self._reference(field, given, path)
         try:
-            return self._state(given, path) if field == "state" else parse_literal(_as_property(field), given, path)
+            if field == "state":
+                return self._state(given, path)
+            foreign = field == "id" and self.dataset.source is not None
+            return parse_literal(_FOREIGN_ID if foreign else as_property(field), given, path)
         except InvalidInput as invalid:
             self.flaws.extend(invalid.flaws)
             return None
+
+    def _reference(self, field: Field, given: dict[str, object], path: str) -> object:
+        """`{"$user": "id"}` or `{"$now": "-7d"}`: a value that is known when it is asked."""
+        kind = None if field == "state" else as_property(field).type
+        match given:
+            case {"$user": "id"} if len(given) == 1:
+                if kind is not PropertyType.USER:
+                    return self._flaw(path, f"$user is the id of a user, not for {_kind(field)}")
+                if not self.has_user:
+                    return self._flaw(path, "$user: whoever asks is no user, but a key that belongs to none")
+                return AskingUser()
+            case {"$now": span} if len(given) == 1:
+                if kind not in (PropertyType.DATE, PropertyType.DATETIME):
+                    return self._flaw(path, f"$now is a point in time, not for {_kind(field)}")
+                shift = parse_span(span)
+                if shift is None:
+                    return self._flaw(path, "$now takes a span of at most 36600 days, such as -7d, +12h or 0s")
+                return Moment(shift, day=kind is PropertyType.DATE)
+        return self._flaw(path, 'known are {"$user": "id"} and {"$now": "-7d"}')
 
     def _state(self, given: object, path: str) -> int:
         if not isinstance(given, str):
@@ -230,13 +266,6 @@ class _Reader:
     def _flaw(self, path: str, reason: str) -> Predicate:
         self.flaws.append(Flaw(path, reason))
         return FALSE
-
-
-def negation(part: Predicate) -> Predicate:
-    """The negation, simplified: constants folded, a double negation dropped."""
-    if isinstance(part, Constant):
-        return Constant(not part.value)
-    return part.part if isinstance(part, Negation) else Negation(part)
 
 
 def _is_reference(given: object) -> bool:
@@ -253,17 +282,7 @@ def _state_predicate(operator: str, operands: Iterable[object]) -> Predicate:
     return within if operator in ("eq", "in") else negation(within)
 
 
-def _operators(field: Field) -> list[str]:
-    takes = _PLAIN if field == "state" else _TAKES[_as_property(field).type]
-    return [operator for operator in OPERATORS if operator in takes]
-
-
 def _kind(field: Field) -> str:
     if isinstance(field, str):
         return field
     return f"a property of type {field.type.value}"
-
-
-def _as_property(field: Field) -> Property:
-    """A reserved name as the property whose literals it shares."""
-    return field if isinstance(field, Property) else Property(0, field, field, _RESERVED_TYPES[field])
