@@ -5,9 +5,10 @@ PORT ?= 8000
 # fix that cannot wait: make lock COOLDOWN="0 days" ARGS="--upgrade-package NAME".
 COOLDOWN ?= 7 days
 ARGS ?=
+CASES ?= 100000
 export PYTHON
 
-.PHONY: serve test lint types docs lock check clean setup setup-test
+.PHONY: serve test oracle bench-roles lint types docs lock check clean setup setup-test
 .DEFAULT_GOAL := check
 
 # Serves sample data on http://127.0.0.1:$(PORT).
@@ -17,6 +18,14 @@ serve: setup
 
 test: setup-test
 	@.venv/bin/pytest -n auto $(ARGS)
+
+# What roles show, asked in so many generated lists of each database and of a slow reference: make oracle CASES=3000
+oracle: setup-test
+	@BITTING_ORACLE_CASES=$(CASES) .venv/bin/pytest -n 2 --timeout 0 tests/store/test_record_oracle.py $(ARGS)
+
+# What a role costs against SQL by hand, on a million rows; for less: make bench-roles ARGS="--rows 100000 --only sqlite"
+bench-roles: setup-test
+	@.venv/bin/python -m benchmarks.roles $(ARGS)
 
 # Each step runs whatever the others say. `uv pip check` is about the lock: what it names has to be what the project needs.
 lint: setup
@@ -51,4 +60,4 @@ setup-test:
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis build dist
-	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,7 @@
 """Reading the audit trail, and checking that nobody has tampered with it.
 
-A viewer bound by a role must not learn through the trail what its role hides: lines about roles and
-datasets come without what stood and stands, those about datasets without the dataset's name, and no
+A viewer bound by a role must not learn through the trail what its role hides: lines about roles, dashboards
+and datasets come without what stood and stands, those about datasets without the dataset's name, and no
 filter tells the name either.
 """
 
@@ -19,9 +19,9 @@ from bitting.core.values import format_instant
 from bitting.store.audit import AuditEntry, AuditFilter, ChainReport, Head, Refusal, verify_chains
 
 # What of the trail speaks of data: by a change's action, and by a refused call.
-_DATA = ("role.", "dataset.", "record.")
+_DATA = ("role.", "dashboard.", "dataset.", "record.")
 _NAMED = ("dataset.", "record.")  # with a target that is, or may hold, a name
-_DATA_CALLS = ("/v1/roles", "/v1/datasets", "/v1/records")
+_DATA_CALLS = ("/v1/roles", "/v1/dashboards", "/v1/datasets", "/v1/records")
 
 
 def list_audit(
