@@ -31,7 +31,7 @@ from bitting.store.attached import AttachedRecords
 from bitting.store.audit import AuditEntry, Refusal
 from bitting.store.connections import Attachable, Connections
 from bitting.store.engine import Store
-from bitting.store.record_reads import RecordSource
+from bitting.store.record_aggregates import RecordAggregates
 from bitting.store.tenancy import Tenant
 from bitting.verify.authentication import Authenticator, Clock
 from bitting.verify.hashing import Hasher
@@ -67,9 +67,9 @@ class Reading(Tenant):
         self.now = now
         self._connections = connections
         self._opened = opened
-        self._sources: dict[int, RecordSource] = {}
+        self._sources: dict[int, RecordAggregates] = {}
 
-    def source(self, dataset: Dataset) -> RecordSource:
+    def source(self, dataset: Dataset) -> RecordAggregates:
         """Where the records of a dataset are read: with us, or in the table that it is attached to.
 
         Raises:

@@ -12,13 +12,14 @@ from bitting.core.data_access import (
     DataAccess,
     DataAction,
     Extent,
-    read_access,
     settle,
     write_access,
 )
+from bitting.core.data_access_reading import read_access
 from bitting.core.evaluate import Facts, holds
 from bitting.core.problems import InvalidInput
-from bitting.core.reach import MAX_CREATIONS, Reach
+from bitting.core.reach import Reach
+from bitting.core.rights import MAX_CREATIONS
 from bitting.core.roles import EVERYTHING, Grant, RecordAction, Role
 from bitting.core.schema import Dataset, Property, PropertyType, State
 from bitting.store.records import StoredRecord

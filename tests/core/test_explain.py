@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -57,6 +58,8 @@ def test_an_explanation_is_what_the_grants_open(case: Case) -> None:
     assert {states[name].id for entry in mine for name in entry["to"]} == {
         ident for ident in DATASET.states_by_id if case.opens("to", ident)
     }
+    for way in (way for entry in mine for way in entry["create"]):
+        assert case.opens("create", tuple(sorted(properties[name].id for name in way)))
 
 
 @settings(max_examples=100)
@@ -126,6 +129,22 @@ def test_a_sentence_goes_on_with_the_condition() -> None:
     assert in_words(explain_data(CATALOGUE, [role], has_user=False), unrestricted=False) == [
         "orders that are s11 or s12, where text starts with a: view text, owner.",
     ]
+
+
+def test_a_creation_is_one_grants() -> None:
+    """What may be set when creating is said apart where grants differ in it: they don't add up."""
+    create, state = frozenset({RecordAction.CREATE}), frozenset({11})
+    one, other = Grant(1, state, record=create, edit=frozenset({1})), Grant(1, state, edit=frozenset({2}))
+    both = (Given(one), Given(replace(other, record=create)))
+    for grants, ways, words in (
+        ((Given(one),), [["text"]], "set text; create"),
+        ((Given(one), Given(other)), [["text"]], "set text, owner; create with text"),
+        (both, [["text"], ["owner"]], "set text, owner; create with text, or with owner"),
+        ((Given(replace(one, edit=frozenset())),), [[]], "create with nothing set"),
+    ):
+        data = explain_data(CATALOGUE, [ref.role(0, grants, DATASET)], has_user=False)
+        assert entries(data)[0]["create"] == ways
+        assert in_words(data, unrestricted=False) == [f"orders that are s11: {words}."]
 
 
 def test_scopes_are_written_out() -> None:

@@ -11,6 +11,7 @@ from bitting.core.conditions import parse_condition, unbound
 from bitting.core.evaluate import Facts, holds, is_assigned
 from bitting.core.predicates import FALSE, TRUE, Asking, Comparison, Predicate, StateIn, all_of
 from bitting.core.reach import Reach
+from bitting.core.rights import rights_in
 from bitting.core.roles import EVERYTHING, Grant, RecordAction, Role
 from bitting.store.records import StoredRecord
 from tests.support import grants as ref
@@ -59,10 +60,13 @@ def test_actions_need_a_grant_of_every_role(case: Case, given_properties: set[in
 
 
 @settings(max_examples=300)
-@given(cases())
-def test_rights_say_the_same_entry_by_entry(case: Case) -> None:
-    """What holds of the record's state adds up to what the grants open, and no entry lies within another."""
-    rights, facts = case.reach.rights(case.record.state_id), case.facts
+@given(cases(), st.sets(st.sampled_from(PROPERTIES)))
+def test_rights_say_the_same_entry_by_entry(case: Case, given_properties: set[int]) -> None:
+    """What holds of the record's state adds up to what the grants open, creations apart: one way has all of one.
+
+    No two entries hold alike, and none says only what holds always.
+    """
+    rights, facts = rights_in(case.reach, case.record.state_id), case.facts
     holding = [entry for entry in rights if holds(entry.when, facts)]
     assert {prop for entry in holding for prop in entry.view} == case.cells("view")
     assert {prop for entry in holding for prop in entry.edit} == case.cells("edit")
@@ -72,7 +76,11 @@ def test_rights_say_the_same_entry_by_entry(case: Case) -> None:
     assert {target for entry in holding for target in entry.to} == {
         target for target in STATES if case.opens("to", target)
     }
-    assert not any(one.within(other) for one in rights for other in rights if one is not other)
+    assert any(given_properties <= way for entry in holding for way in entry.creates) == case.opens(
+        "create", tuple(sorted(given_properties))
+    )
+    assert len({entry.when for entry in rights}) == len(rights)
+    assert not any(one.within(other) for one in rights for other in rights if other.when == TRUE and one is not other)
 
 
 @settings(max_examples=300)
@@ -98,7 +106,7 @@ def test_what_is_known_is_what_some_record_could_show(case: Case) -> None:
 def everything_said(reach: Reach) -> list[Any]:
     """All that is enforced through a reach, and all that is said of it."""
     cells = [(reach.cell_predicate(prop), reach.mask_predicate(prop)) for prop in PROPERTIES]
-    rights = [reach.rights(state) for state in STATES]
+    rights = [rights_in(reach, state) for state in STATES]
     return [reach.row_predicate(), cells, rights, reach.known_to_view, reach.known_to_edit, reach.known_states]
 
 
@@ -137,7 +145,7 @@ def test_a_condition_that_asks_for_the_user_opens_nothing_without_one(where: dic
     assert nobody.viewable(facts) == nobody.editable(facts) == nobody.known == frozenset()
     assert not any(nobody.allows(action, facts) for action in RecordAction)
     assert nobody.row_predicate() == nobody.cell_predicate(1) == nobody.mask_predicate(1) == FALSE
-    assert nobody.rights(11) == []
+    assert rights_in(nobody, 11) == []
 
 
 def test_no_role_is_everything_and_an_empty_role_nothing() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bitting.core.reach import MAX_RIGHTS
+from bitting.core.rights import MAX_RIGHTS
 from bitting.records import exporting
 from bitting.store import record_sketch
 from tests.support.api import Workspace, code_of

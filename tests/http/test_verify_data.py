@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bitting.core.data_access import Extent, read_access
+from bitting.core.data_access import Extent
+from bitting.core.data_access_reading import read_access
 from tests.support.api import Caller, Workspace, code_of
 
 Config = dict[str, Any]

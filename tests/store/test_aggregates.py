@@ -157,6 +157,15 @@ def test_small_differences_of_large_integers_survive(queries: RecordQueries) -> 
     assert queries.aggregate(scope(), prop=WHOLE)[0].total == 2**53 + 1
 
 
+def test_cents_add_up_to_cents(queries: RecordQueries) -> None:
+    """What doubles can't hold of decimals isn't shown: 15 digits are."""
+    fill(queries, {"real": 0.1}, {"real": 0.2}, {"real": 27864.4}, {"real": 0.3})
+    row = queries.aggregate(scope(), prop=REAL)[0]
+    assert row.total is not None and row.mean is not None
+    assert (as_number(row.total), as_number(row.mean)) == (27865, 6966.25)
+    assert as_number(Fraction(0.1) + Fraction(0.2)) == 0.3
+
+
 def test_doubles_that_overflow_are_summed_all_the_same(queries: RecordQueries) -> None:
     """What is no double as a sum is given as an integer, and what cancels out is gone."""
     largest = 1.7976931348623157e308

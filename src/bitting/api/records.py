@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bitting.backend import Reading
+from bitting.core.errors import NotFound
 from bitting.core.predicates import Asking
 from bitting.core.values import answer_value, format_instant
 from bitting.store.records import DatasetScope, RecordRow, scopes_of
@@ -15,6 +17,18 @@ def scopes_for(reading: Reading) -> dict[int, DatasetScope]:
     principal = reading.principal
     asking = Asking(principal.user_id, reading.now)
     return scopes_of(reading.datasets.catalogue(), principal.roles, asking)
+
+
+def find_scope(scopes: Mapping[int, DatasetScope], dataset: str) -> DatasetScope:
+    """The scope of a dataset by name; one on which the role gives no right does not exist.
+
+    Raises:
+        NotFound: there is no such dataset for the principal.
+    """
+    for scope in scopes.values():
+        if scope.dataset.name == dataset and scope.reach.any_right:
+            return scope
+    raise NotFound
 
 
 def record_view(row: RecordRow, scope: DatasetScope) -> dict[str, Any]:

@@ -17,27 +17,24 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from bitting.core.conditions import parse_condition, write_condition
+from bitting.core.conditions import write_condition
 from bitting.core.predicates import (
     FALSE,
     TRUE,
-    All,
-    AnyOf,
     AskingUser,
     Assigned,
     Comparison,
-    Negation,
     Predicate,
     Unbound,
     all_of,
     any_of,
     leaves,
-    negation,
+    map_leaves,
 )
-from bitting.core.problems import Flaw, InvalidInput
-from bitting.core.reach import Creation, Reach, Rule
+from bitting.core.reach import Reach, Rule
+from bitting.core.rights import Creation, creations
 from bitting.core.roles import EVERYTHING, Grant, RecordAction, Role
-from bitting.core.schema import RESERVED_NAMES, Dataset, Property, PropertyType, State
+from bitting.core.schema import Dataset, Property, PropertyType
 
 ALWAYS: Literal["always"] = "always"
 NEVER: Literal["never"] = "never"
@@ -103,7 +100,7 @@ def settle(roles: Iterable[Role], dataset: Dataset, user_id: str | None) -> tupl
 def _settled(grant: Grant, dataset: Dataset, user_id: str) -> Grant:
     if grant.dataset != dataset.id:
         return grant
-    where = TRUE if grant.where is None else _with_user(grant.where, user_id)
+    where = TRUE if grant.where is None else map_leaves(grant.where, lambda leaf: _with_user(leaf, user_id))
     if grant.assigned_only:
         people = (prop.id for prop in dataset.properties if prop.type is PropertyType.USER)
         author = Comparison("author", "eq", (user_id,), raw=True)
@@ -111,20 +108,13 @@ def _settled(grant: Grant, dataset: Dataset, user_id: str) -> Grant:
     return replace(grant, where=None if where == TRUE else where, assigned_only=False)
 
 
-def _with_user(predicate: Predicate, user_id: str) -> Predicate:
-    match predicate:
-        case All(parts):
-            return all_of(_with_user(part, user_id) for part in parts)
-        case AnyOf(parts):
-            return any_of(_with_user(part, user_id) for part in parts)
-        case Negation(part):
-            return negation(_with_user(part, user_id))
-        case Comparison(operands=operands) | Unbound(operands=operands) if AskingUser() in operands:
-            known = tuple(user_id if operand == AskingUser() else operand for operand in operands)
-            return replace(predicate, operands=known)
-        case Assigned():
-            raise TypeError("a grant says apart that it is for assigned records")
-    return predicate
+def _with_user(leaf: Predicate, user_id: str) -> Predicate:
+    if isinstance(leaf, Assigned):
+        raise TypeError("a grant says apart that it is for assigned records")
+    if isinstance(leaf, Comparison | Unbound) and AskingUser() in leaf.operands:
+        known = tuple(user_id if operand == AskingUser() else operand for operand in leaf.operands)
+        return replace(leaf, operands=known)
+    return leaf
 
 
 # --- written -------------------------------------------------------------------------------------
@@ -187,8 +177,8 @@ def _access(reach: Reach, action: DataAction, unseen: frozenset[int]) -> DataAcc
             cells = {prop: when for prop in _properties(reach) if (when := reach.edit_predicate(prop)) != FALSE}
             return replace(access, rows=reach.row_predicate(), cells=cells) if cells else None
         case DataAction.CREATE:
-            creations = tuple(reach.creations())
-            return replace(access, creations=creations) if creations else None
+            ways = tuple(creations(reach))
+            return replace(access, creations=ways) if ways else None
         case DataAction.CHANGE_STATE:
             targets = reach.dataset.states_by_id
             moves = {target: when for target in targets if (when := reach.move_predicate(target)) != FALSE}
@@ -209,9 +199,9 @@ def _written(access: DataAccess) -> dict[str, Any]:
         return write_condition(predicate, dataset)
 
     said: dict[str, Any] = {"dataset": dataset.name, "action": access.action.value}
-    if access.action in _WITH_ROWS:
+    if access.action in WITH_ROWS:
         said["where"] = written(access.rows)
-    if access.action in _WITH_CELLS:
+    if access.action in WITH_CELLS:
         said["properties"] = {names[prop]: written(when) for prop, when in access.cells.items()}
     if access.action is DataAction.CREATE:
         said["grants"] = [
@@ -226,8 +216,8 @@ def _written(access: DataAccess) -> dict[str, Any]:
     return said
 
 
-_WITH_CELLS = frozenset({DataAction.READ, DataAction.EDIT})
-_WITH_ROWS = _WITH_CELLS | {DataAction.ARCHIVE, DataAction.DELETE}
+WITH_CELLS = frozenset({DataAction.READ, DataAction.EDIT})
+WITH_ROWS = WITH_CELLS | {DataAction.ARCHIVE, DataAction.DELETE}
 
 
 def _occurring(access: DataAccess) -> set[int]:
@@ -244,170 +234,3 @@ def _occurring(access: DataAccess) -> set[int]:
 def type_name(prop: Property) -> str:
     """A property's type as it is written: `text`, or `text[]` for one with several values."""
     return f"{prop.type.value}{'[]' if prop.plural else ''}"
-
-
-# --- read ----------------------------------------------------------------------------------------
-
-
-def read_access(given: object) -> DataAccess:
-    """Read what `write_access` wrote, as a verification answers it under `data`.
-
-    Raises:
-        InvalidInput: with every flaw and its path; nothing unknown is ever ignored, since it could be a restriction.
-    """
-    if given == ALWAYS:
-        return DataAccess(Extent.ALL)
-    if given == NEVER:
-        return DataAccess(Extent.NONE, rows=FALSE)
-    if not isinstance(given, Mapping):
-        raise InvalidInput.at("data", 'must be "always", "never" or an object')
-    return _AccessReader(given).access()
-
-
-def _types() -> dict[str, tuple[PropertyType, bool]]:
-    # The options of a choice aren't written: its literals are read as texts.
-    kinds = {kind.value: PropertyType.TEXT if kind is PropertyType.CHOICE else kind for kind in PropertyType}
-    return {
-        f"{name}{'[]' if plural else ''}": (kind, plural) for name, kind in kinds.items() for plural in (False, True)
-    }
-
-
-_TYPES = _types()
-_UNNAMEABLE = RESERVED_NAMES | {"any", "all", "not"}
-_FIELDS: dict[DataAction, tuple[str, ...]] = {
-    DataAction.READ: ("where", "properties"),
-    DataAction.EDIT: ("where", "properties"),
-    DataAction.CREATE: ("grants",),
-    DataAction.CHANGE_STATE: ("to",),
-    DataAction.ARCHIVE: ("where",),
-    DataAction.DELETE: ("where",),
-}
-
-
-class _AccessReader:
-    """One reading; collects flaws, so that one error names them all."""
-
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self.given = given
-        self.flaws: list[Flaw] = []
-
-    def access(self) -> DataAccess:
-        action = self._action()
-        self._fields(action)
-        dataset = Dataset(1, self._name(), "", self._states(), self._properties())
-        self._end()  # what follows names states and properties
-        access = self._parts(DataAccess(Extent.PART, dataset, action))
-        self._end()
-        return access
-
-    def _end(self) -> None:
-        if self.flaws:
-            raise InvalidInput(self.flaws)
-
-    def _flaw(self, path: str, reason: str) -> None:
-        self.flaws.append(Flaw(path, reason))
-
-    def _action(self) -> DataAction:
-        given = self.given.get("action")
-        if given not in tuple(DataAction):
-            raise InvalidInput.at("action", f"must be one of {', '.join(DataAction)}")
-        return DataAction(given)
-
-    def _fields(self, action: DataAction) -> None:
-        wanted = ("dataset", "action", *_FIELDS[action], "types", "states")
-        self.flaws += [Flaw(str(name), "unknown field") for name in self.given if name not in wanted]
-        self.flaws += [Flaw(name, "required") for name in wanted if name not in self.given]
-        self._end()
-
-    def _name(self) -> str:
-        name = self.given["dataset"]
-        if not isinstance(name, str):
-            self._flaw("dataset", "must be a text")
-        return str(name)
-
-    def _states(self) -> tuple[State, ...]:
-        names = self.given["states"]
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            self._flaw("states", "must be a list of names")
-            return ()
-        if len(set(names)) < len(names):
-            self._flaw("states", "must name each state once")
-        return tuple(State(place, name, name) for place, name in enumerate(names, 1))
-
-    def _properties(self) -> tuple[Property, ...]:
-        types = self.given["types"]
-        if not isinstance(types, Mapping):
-            self._flaw("types", "must be an object of types by name")
-            return ()
-        found = []
-        for place, (name, kind) in enumerate(types.items(), 1):
-            if name in _UNNAMEABLE:
-                self._flaw(f"types.{name}", "is no name of a property")
-            elif not isinstance(kind, str) or kind not in _TYPES:
-                self._flaw(f"types.{name}", f"must be one of {', '.join(_TYPES)}")
-            else:
-                read, plural = _TYPES[kind]
-                found.append(Property(place, name, name, read, plural=plural))
-        return tuple(found)
-
-    def _parts(self, access: DataAccess) -> DataAccess:
-        dataset = access.dataset
-        if access.action in _WITH_ROWS:
-            access = replace(access, rows=self._condition(self.given["where"], dataset, "where"))
-        if access.action in _WITH_CELLS:
-            properties = {name: prop.id for name, prop in dataset.properties_by_name.items()}
-            return replace(access, cells=self._conditions("properties", properties, dataset))
-        if access.action is DataAction.CHANGE_STATE:
-            states = {name: state.id for name, state in dataset.states_by_name.items()}
-            return replace(access, moves=self._conditions("to", states, dataset))
-        if access.action is DataAction.CREATE:
-            return replace(access, creations=self._creations(dataset))
-        return access
-
-    def _condition(self, given: object, dataset: Dataset, path: str) -> Predicate:
-        try:
-            predicate = parse_condition(given, dataset, path, max_depth=_DEPTH, max_parts=_PARTS)
-        except InvalidInput as invalid:
-            self.flaws += invalid.flaws
-            return FALSE
-        asks = (leaf for leaf in leaves(predicate) if isinstance(leaf, Comparison) and AskingUser() in leaf.operands)
-        if any(asks):
-            self._flaw(path, "must not ask for $user: an access is one user's already")
-        return predicate
-
-    def _conditions(self, name: str, ids: Mapping[str, int], dataset: Dataset) -> dict[int, Predicate]:
-        """Conditions by the names of properties or states, by their ids."""
-        given = self.given[name]
-        if not isinstance(given, Mapping):
-            self._flaw(name, "must be an object of conditions by name")
-            return {}
-        self.flaws += [Flaw(f"{name}.{key}", _UNNAMED) for key in given if key not in ids]
-        return {
-            ids[key]: self._condition(condition, dataset, f"{name}.{key}")
-            for key, condition in given.items()
-            if key in ids
-        }
-
-    def _creations(self, dataset: Dataset) -> tuple[Creation, ...]:
-        grants = self.given["grants"]
-        if not isinstance(grants, list):
-            self._flaw("grants", "must be a list of grants")
-            return ()
-        return tuple(self._creation(grant, dataset, f"grants.{place}") for place, grant in enumerate(grants))
-
-    def _creation(self, given: object, dataset: Dataset, path: str) -> Creation:
-        if not isinstance(given, Mapping) or given.keys() != {"where", "properties"}:
-            self._flaw(path, "must be an object of where and properties")
-            return Creation(FALSE, frozenset())
-        when = self._condition(given["where"], dataset, f"{path}.where")
-        names = given["properties"]
-        if not isinstance(names, list):
-            self._flaw(f"{path}.properties", "must be a list of names")
-            return Creation(FALSE, frozenset())
-        known = dataset.properties_by_name
-        strange = [name for name in names if not isinstance(name, str) or name not in known]
-        self.flaws += [Flaw(f"{path}.properties.{name}", _UNNAMED) for name in strange]
-        return Creation(when, frozenset(known[name].id for name in names if name not in strange))
-
-
-_UNNAMED = "is not among the types or states that came along"

@@ -13,7 +13,8 @@ from bitting.core.decisions import Allowed
 from bitting.core.permission import may_use_scope, may_write_users
 from bitting.core.predicates import TRUE, All, Assigned, Predicate, all_of
 from bitting.core.principal import Principal
-from bitting.core.reach import Reach, Rights
+from bitting.core.reach import Reach
+from bitting.core.rights import Rights, rights_in
 from bitting.core.roles import NOTHING, RecordAction, Role
 from bitting.core.schema import Catalogue, Dataset
 
@@ -48,13 +49,14 @@ def _states(reach: Reach, *, reads: bool, writes: bool) -> list[dict[str, Any]]:
     """An entry for each state and each condition under which something is open in it."""
     entries = []
     for state in reach.dataset.states:
-        for rights in reach.rights(state.id):
+        for rights in rights_in(reach, state.id):
             cut = replace(
                 rights,
                 view=rights.view if reads else NOTHING,
                 edit=rights.edit if writes else NOTHING,
                 record=rights.record if writes else frozenset(),
                 to=rights.to if writes else NOTHING,
+                creates=rights.creates if writes else (),
             )
             if cut.any:
                 entries.append(_entry(reach.dataset, state.name, cut))
@@ -71,6 +73,7 @@ def _entry(dataset: Dataset, state: str, rights: Rights) -> dict[str, Any]:
         "view": [prop.name for prop in dataset.properties if prop.id in rights.view],
         "edit": [prop.name for prop in dataset.properties if prop.id in rights.edit],
         "record": [action.value for action in RecordAction if action in rights.record],
+        "create": [[prop.name for prop in dataset.properties if prop.id in way] for way in rights.creates],
         "to": [target.name for target in dataset.states if target.id in rights.to],
     }
 
@@ -108,11 +111,20 @@ _UNRESTRICTED = {
 
 def _rights(entry: dict[str, Any]) -> list[str]:
     rights = [f"{verb} {', '.join(entry[part])}" for part, verb in (("view", "view"), ("edit", "set")) if entry[part]]
-    actions = {"create": "create", "archive": "archive", "delete": "delete"}
-    rights += [word for action, word in actions.items() if action in entry["record"]]
+    if entry["create"]:
+        rights.append(_creating(entry))
+    rights += [action for action in ("archive", "delete") if action in entry["record"]]
     if entry["to"]:
         rights.append(f"move to {', '.join(entry['to'])}")
     return rights
+
+
+def _creating(entry: dict[str, Any]) -> str:
+    """How records are created; with what may be set anyway, unless grants differ in it."""
+    if entry["edit"] and entry["create"] == [entry["edit"]]:
+        return "create"
+    ways = (f"with {', '.join(way)}" if way else "with nothing set" for way in entry["create"])
+    return f"create {', or '.join(ways)}"
 
 
 # What is administered, by the scope that it needs; and who is left out for administrators.

@@ -7,7 +7,7 @@ in when it is evaluated or executed, so a rendered predicate may be reused for a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -185,6 +185,18 @@ def leaves(predicate: Predicate) -> Iterator[Predicate]:
             yield from leaves(part)
         case _:
             yield predicate
+
+
+def map_leaves(predicate: Predicate, change: Callable[[Predicate], Predicate]) -> Predicate:
+    """The predicate with each part that is not made of others changed, simplified again."""
+    match predicate:
+        case All(parts):
+            return all_of(map_leaves(part, change) for part in parts)
+        case AnyOf(parts):
+            return any_of(map_leaves(part, change) for part in parts)
+        case Negation(part):
+            return negation(map_leaves(part, change))
+    return change(predicate)
 
 
 def mentions_user(predicate: Predicate) -> bool:

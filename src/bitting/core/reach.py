@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 
 from bitting.core.conditions import bind
 from bitting.core.evaluate import Facts, holds
@@ -33,8 +32,7 @@ from bitting.core.predicates import (
     mentions_user,
     negation,
 )
-from bitting.core.problems import InvalidInput
-from bitting.core.roles import EVERYTHING, NOTHING, Grant, RecordAction, Role, Selection, chosen, selects
+from bitting.core.roles import EVERYTHING, Grant, RecordAction, Role, Selection, chosen, selects
 from bitting.core.schema import Dataset, Property
 
 _SelectionOf = Callable[[Grant], Selection]
@@ -44,51 +42,12 @@ _SelectionOf = Callable[[Grant], Selection]
 class Rule:
     """A grant as it applies to one principal: its rights, and when it holds for a record in its states.
 
-    `role` and `place` are the role's id and the grant's place in it; rules with the same guard have the same `number`.
+    Rules with the same guard have the same `number`.
     """
 
     grant: Grant
     guard: Predicate
-    role: int
-    place: int
     number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """What may be done with the records of a state that meet a predicate."""
-
-    when: Predicate
-    view: frozenset[int]
-    edit: frozenset[int]
-    record: frozenset[RecordAction]
-    to: frozenset[int]
-
-    @property
-    def any(self) -> bool:
-        return bool(self.view or self.edit or self.record)
-
-    def within(self, other: Rights) -> bool:
-        """Whether the other gives as much, to all records to which this gives it."""
-        return (
-            other.when in (TRUE, self.when)
-            and self.view <= other.view
-            and self.edit <= other.edit
-            and self.record <= other.record
-            and self.to <= other.to
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """One way to create a record: what the new record must meet, and all that it may be given."""
-
-    when: Predicate
-    edit: frozenset[int]
-
-
-MAX_CREATIONS = 1000
-MAX_RIGHTS = 500  # in one state
 
 
 @dataclass(frozen=True)
@@ -133,7 +92,7 @@ class Reach:
 
     def allows_move(self, record: Facts, target: int) -> bool:
         """Whether the record may leave its state for `target`."""
-        return all(any(_moves(rule, target) for rule in self.covering(rules, record)) for rules in self.roles)
+        return all(any(moves(rule, target) for rule in self.covering(rules, record)) for rules in self.roles)
 
     def allows_create(self, record: Facts, properties: Iterable[int]) -> bool:
         """Whether one grant of each role allows creating the record with just these properties."""
@@ -178,9 +137,9 @@ class Reach:
         states = frozenset(self.dataset.states_by_id)
         named: set[int] = set()
         for state in states:
-            could = self._could_in(state)
-            if could.any:
-                named |= {state} | could.to
+            to = self._could_move(state)
+            if to is not None:
+                named |= {state} | to
         return frozenset(named) if self.bound else states
 
     @cached_property
@@ -222,26 +181,6 @@ class Reach:
 
         return self._by_state(in_state) if self.bound else empty
 
-    def rights(self, state: int) -> list[Rights]:
-        """What is open in a state, each with the predicate under which it is; what others contain is left out.
-
-        With several roles one grant of each is needed, so every combination of them is an entry. Raises InvalidInput
-        where these are more than MAX_RIGHTS.
-        """
-        everything = Rights(TRUE, self._all_properties, self._all_properties, frozenset(RecordAction), self._all_states)
-        found: dict[Predicate, Rights] = {TRUE: everything}
-        for rules in self._rules_in(state):
-            combined: dict[Predicate, Rights] = {}
-            for rights, rule in product(found.values(), rules):
-                both = self._both(rights, rule)
-                if both.when != FALSE and both.any:
-                    combined[both.when] = _added(combined.get(both.when), both)
-            if len(combined) > MAX_RIGHTS:
-                raise InvalidInput.at("role", f"the roles together give more than {MAX_RIGHTS} different rights")
-            found = combined
-        always = found.get(TRUE)
-        return [one for one in found.values() if one is always or always is None or not one.within(always)]
-
     # --- the same, for whoever enforces it on records of their own (see data_access) ---
 
     def shown_predicate(self, prop: int) -> Predicate:
@@ -260,28 +199,7 @@ class Reach:
 
     def move_predicate(self, target: int) -> Predicate:
         """When a record exists and may leave its state for `target`."""
-        return self._on_existing(lambda rule: _moves(rule, target))
-
-    def creations(self) -> list[Creation]:
-        """The ways to create a record, one of which must cover a new record whole.
-
-        Unlike `rights`, nothing is added up: with several roles one grant of each is needed, and what they leave
-        together is an entry of its own. Raises InvalidInput where these are more than MAX_CREATIONS.
-        """
-        ways: dict[tuple[Predicate, frozenset[int], frozenset[int]], None] = {
-            (TRUE, self._all_states, self._all_properties): None
-        }
-        for rules in self.roles:
-            creating = [rule for rule in rules if RecordAction.CREATE in rule.grant.record]
-            ways = _outermost(
-                (all_of([when, rule.guard]), chosen(rule.grant.states, states), chosen(rule.grant.edit, edit))
-                for when, states, edit in ways
-                for rule in creating
-            )
-        every = self._all_states
-        return [
-            Creation(when if states == every else all_of([StateIn(states), when]), edit) for when, states, edit in ways
-        ]
+        return self._on_existing(lambda rule: moves(rule, target))
 
     def holds_whole(self, of: Callable[[Rule], bool]) -> bool:
         """Whether each role has such a rule for all records in all states, those added later included."""
@@ -293,7 +211,7 @@ class Reach:
     # --- how grants combine ---
 
     def _rules(self, role: Role, numbers: dict[Predicate, int]) -> Iterable[Rule]:
-        for place, grant in enumerate(role.grants):
+        for grant in role.grants:
             if grant.dataset != self.dataset.id:
                 continue
             condition = TRUE if grant.where is None else bind(grant.where, self.dataset)
@@ -301,29 +219,29 @@ class Reach:
                 continue
             guard = all_of([condition, Assigned()]) if grant.assigned_only else condition
             if guard != FALSE and (self.has_user or not mentions_user(guard)):
-                yield Rule(grant, guard, role.id, place, numbers.setdefault(guard, len(numbers)))
+                yield Rule(grant, guard, numbers.setdefault(guard, len(numbers)))
 
     @cached_property
-    def _all_properties(self) -> frozenset[int]:
+    def all_properties(self) -> frozenset[int]:
         return frozenset(self.dataset.properties_by_id)
 
     @cached_property
-    def _all_states(self) -> frozenset[int]:
+    def all_states(self) -> frozenset[int]:
         return frozenset(self.dataset.states_by_id)
 
-    def _rules_in(self, state: int) -> list[list[Rule]]:
-        known = self._rules_in_state.get(state)
+    def rules_in(self, state: int) -> list[list[Rule]]:
+        known = self._rules_by_state.get(state)
         if known is None:
             known = [[rule for rule in rules if selects(rule.grant.states, state)] for rules in self.roles]
-            self._rules_in_state[state] = known
+            self._rules_by_state[state] = known
         return known
 
     @cached_property
-    def _rules_in_state(self) -> dict[int, list[list[Rule]]]:
+    def _rules_by_state(self) -> dict[int, list[list[Rule]]]:
         return {}
 
     def _cells(self, record: Facts, of: _SelectionOf) -> frozenset[int]:
-        cells = self._all_properties
+        cells = self.all_properties
         for rules in self.roles:
             covering = self.covering(rules, record)
             cells = frozenset().union(*(chosen(of(rule.grant), cells) for rule in covering))
@@ -334,29 +252,23 @@ class Reach:
         return frozenset().union(*(self._could_select(state, of) for state in self.dataset.states_by_id))
 
     def _could_select(self, state: int, of: _SelectionOf) -> frozenset[int]:
-        cells = self._all_properties
-        for rules in self._rules_in(state):
+        cells = self.all_properties
+        for rules in self.rules_in(state):
             cells = frozenset().union(*(chosen(of(rule.grant), cells) for rule in rules))
         return cells
 
-    def _could_in(self, state: int) -> Rights:
-        """The most that a record of a state could open."""
-        record, to = frozenset(RecordAction), self._all_states
-        for rules in self._rules_in(state):
+    def _could_move(self, state: int) -> frozenset[int] | None:
+        """The states into which a record of a state could be moved; None: nothing of it could be open."""
+        record, to = frozenset(RecordAction), self.all_states
+        for rules in self.rules_in(state):
             record &= frozenset().union(*(rule.grant.record for rule in rules))
-            to &= frozenset(target for target in to if any(_moves(rule, target) for rule in rules))
-        return Rights(
-            TRUE,
-            self._could_select(state, lambda grant: grant.view),
-            self._could_select(state, lambda grant: grant.edit),
-            record,
-            to,
-        )
+            to &= frozenset(target for target in to if any(moves(rule, target) for rule in rules))
+        view = self._could_select(state, lambda grant: grant.view)
+        edit = self._could_select(state, lambda grant: grant.edit)
+        return to if view or edit or record else None
 
     def _cell_in(self, state: int, prop: int) -> Predicate:
-        return self._met(
-            [[rule for rule in rules if selects(rule.grant.view, prop)] for rules in self._rules_in(state)]
-        )
+        return self._met([[rule for rule in rules if selects(rule.grant.view, prop)] for rules in self.rules_in(state)])
 
     def _met(self, rules_by_role: list[list[Rule]]) -> Predicate:
         """That some of these rules of each role holds; for the same rules the very same predicate.
@@ -382,14 +294,14 @@ class Reach:
         return [numbered[number] for number in range(len(numbered))]
 
     def _allowed_in(self, state: int, of: Callable[[Rule], bool]) -> Predicate:
-        return all_of(any_of(rule.guard for rule in rules if of(rule)) for rules in self._rules_in(state))
+        return all_of(any_of(rule.guard for rule in rules if of(rule)) for rules in self.rules_in(state))
 
     def _on_existing(self, of: Callable[[Rule], bool]) -> Predicate:
         return self._by_state(lambda state: all_of([self._row_in(state), self._allowed_in(state, of)]))
 
     def _where_some_exist(self, in_state: Callable[[int], Predicate], *, given_row: bool = False) -> Predicate:
         """A predicate over the states in which a record can exist; TRUE where it holds in all of these."""
-        some = {state: row for state in self._all_states if (row := self._row_in(state)) != FALSE}
+        some = {state: row for state in self.all_states if (row := self._row_in(state)) != FALSE}
         said = {state: in_state(state) for state in some}
         if given_row:
             said = {state: TRUE if one == some[state] else one for state, one in said.items()}
@@ -401,11 +313,11 @@ class Reach:
         """Some property is viewable: by each role's rules together, or, with several roles, by all of them."""
         known = self._row_in_state.get(state)
         if known is None:
-            rules = self._rules_in(state)
+            rules = self.rules_in(state)
             if len(rules) == 1:
-                known = self._met([[rule for rule in rules[0] if chosen(rule.grant.view, self._all_properties)]])
+                known = self._met([[rule for rule in rules[0] if chosen(rule.grant.view, self.all_properties)]])
             else:
-                cells = {id(cell): cell for prop in self._all_properties for cell in [self._cell_in(state, prop)]}
+                cells = {id(cell): cell for prop in self.all_properties for cell in [self._cell_in(state, prop)]}
                 known = any_of(cells.values())
             self._row_in_state[state] = known
         return known
@@ -426,17 +338,6 @@ class Reach:
             all_of([StateIn(frozenset(ids)), predicate]) for predicate, ids in states.values() if predicate != FALSE
         )
 
-    def _both(self, rights: Rights, rule: Rule) -> Rights:
-        grant = rule.grant
-        moves = RecordAction.CHANGE_STATE in grant.record
-        return Rights(
-            all_of([rights.when, rule.guard]),
-            chosen(grant.view, rights.view),
-            chosen(grant.edit, rights.edit),
-            rights.record & grant.record,
-            chosen(grant.to, rights.to) if moves else NOTHING,
-        )
-
 
 def _either(guards: tuple[Predicate, ...]) -> Predicate:
     """The disjunction of different guards."""
@@ -445,39 +346,8 @@ def _either(guards: tuple[Predicate, ...]) -> Predicate:
     return AnyOf(guards)
 
 
-def _moves(rule: Rule, target: int) -> bool:
+def moves(rule: Rule, target: int) -> bool:
     return RecordAction.CHANGE_STATE in rule.grant.record and selects(rule.grant.to, target)
-
-
-def _outermost(
-    ways: Iterable[tuple[Predicate, frozenset[int], frozenset[int]]],
-) -> dict[tuple[Predicate, frozenset[int], frozenset[int]], None]:
-    """Ways to create, without those that another contains."""
-    found: dict[Predicate, list[tuple[frozenset[int], frozenset[int]]]] = {}
-    for when, states, edit in ways:
-        if when == FALSE or not states:
-            continue
-        if any(states <= more and edit <= wider for key in (TRUE, when) for more, wider in found.get(key, ())):
-            continue
-        same = found.setdefault(when, [])
-        same[:] = [(less, fewer) for less, fewer in same if not (less <= states and fewer <= edit)]
-        same.append((states, edit))
-        if sum(map(len, found.values())) > MAX_CREATIONS:
-            raise InvalidInput.at("action", f"the roles give more than {MAX_CREATIONS} different ways to create")
-    return {(when, states, edit): None for when, some in found.items() for states, edit in some}
-
-
-def _added(standing: Rights | None, more: Rights) -> Rights:
-    """What two entries with the same predicate give together; what creates stays one grant's (see `creates`)."""
-    if standing is None:
-        return more
-    return Rights(
-        more.when,
-        standing.view | more.view,
-        standing.edit | more.edit,
-        standing.record | more.record,
-        standing.to | more.to,
-    )
 
 
 def _holds_all(rule: Rule) -> bool:

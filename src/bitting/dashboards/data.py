@@ -21,7 +21,7 @@ from bitting.core.schema import Property, PropertyType
 from bitting.core.values import answer_value, format_instant
 from bitting.dashboards.widgets import Kind, Named, Widget, problem_of
 from bitting.sqlalchemy.aggregates import Total, as_number
-from bitting.store.record_reads import RecordSource
+from bitting.store.record_aggregates import RecordAggregates
 from bitting.store.record_scope import GroupRow
 from bitting.store.records import DatasetScope
 
@@ -63,7 +63,7 @@ def _error(code: Code, detail: str) -> dict[str, Any]:
 class _Asked:
     """A widget, bound to the schema and to its reader."""
 
-    def __init__(self, widget: Widget, scope: DatasetScope, where: Predicate, source: RecordSource) -> None:
+    def __init__(self, widget: Widget, scope: DatasetScope, where: Predicate, source: RecordAggregates) -> None:
         self.widget, self.scope, self.where, self.source = widget, scope, where, source
         self.prop = None if widget.prop is None else scope.dataset.properties_by_id[widget.prop]
         self.limit = widget.limit or DEFAULT_LIMIT

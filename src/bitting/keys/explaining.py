@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bitting.api.records import find_scope, scopes_for
 from bitting.backend import Backend, Context, Reading
 from bitting.core.data_access import settle
 from bitting.core.decisions import Allowed
@@ -21,7 +21,7 @@ from bitting.core.schema import Catalogue
 from bitting.core.why import DELETED, DELETED_OR_HIDDEN, why_seen
 from bitting.keys.service import find_key
 from bitting.keys.views import key_status
-from bitting.store.records import DatasetScope, facts_of_row, scopes_of
+from bitting.store.records import facts_of_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _why(reading: Reading, subject: Principal, cell: Cell, *, blocked: str | Non
     """Why the subject can, or can't, see a cell that the viewer sees."""
     viewer, whole = reading.principal, reading.datasets.catalogue()
     asking = Asking(subject.user_id, reading.now)
-    scope = _find_scope(scopes_of(whole, viewer.roles, Asking(viewer.user_id, reading.now)), cell.dataset)
+    scope = find_scope(scopes_for(reading), cell.dataset)
     row = reading.source(scope.dataset).visible(scope, cell.record)
     dataset = reading.shown(whole).by_id[scope.dataset.id]
     prop = None if cell.property is None else dataset.properties_by_name.get(cell.property)
@@ -133,13 +133,6 @@ def _why(reading: Reading, subject: Principal, cell: Cell, *, blocked: str | Non
             {"role": one.role, "grant": one.grant, "allows": one.allows, "reason": one.reason} for one in why.grants
         ],
     }
-
-
-def _find_scope(scopes: Mapping[int, DatasetScope], dataset: str) -> DatasetScope:
-    for scope in scopes.values():
-        if scope.dataset.name == dataset and scope.reach.any_right:
-            return scope
-    raise NotFound
 
 
 def _identity(backend: Backend, reading: Reading, key: KeyFacts) -> Identity:

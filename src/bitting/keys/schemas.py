@@ -111,6 +111,9 @@ class AccessState(View):
     view: list[str]
     edit: list[str]
     record: list[str]
+    create: list[list[str]] = Field(
+        description="The properties that a new record may be given together: a list for each way to create one"
+    )
     to: list[str]
 
 

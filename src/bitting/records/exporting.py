@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bitting.api.records import scopes_for
+from bitting.api.records import find_scope, scopes_for
 from bitting.backend import Backend, Context
 from bitting.core.errors import BittingError
 from bitting.core.problems import Flaw, InvalidInput
-from bitting.records.reading import ListRequest, find_scope, list_dataset, list_everywhere
+from bitting.records.reading import ListRequest, list_dataset, list_everywhere
 
 MEDIA_TYPE = "application/jsonl"
 FIRST_CHUNK = 50

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bitting.api.pages import PageRequest, decode_cursor, encode_cursor
-from bitting.api.records import record_view, scopes_for
+from bitting.api.records import find_scope, record_view, scopes_for
 from bitting.backend import Backend, Context, Reading
 from bitting.core.conditions import Sort, parse_filter, parse_sort
 from bitting.core.errors import NotFound
@@ -60,18 +60,6 @@ def read_record(backend: Backend, context: Context, dataset: str, record_id: str
         if row is None:
             raise NotFound
         return record_view(row, scope)
-
-
-def find_scope(scopes: Mapping[int, DatasetScope], dataset: str) -> DatasetScope:
-    """The scope of a dataset by name; one on which the role gives no right does not exist.
-
-    Raises:
-        NotFound: there is no such dataset for the principal.
-    """
-    for scope in scopes.values():
-        if scope.dataset.name == dataset and scope.reach.any_right:
-            return scope
-    raise NotFound
 
 
 # --- lists ---------------------------------------------------------------------------------------

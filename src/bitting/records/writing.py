@@ -12,7 +12,7 @@ from typing import Any
 
 from bitting.api.answers import Outcome
 from bitting.api.etags import check_if_match
-from bitting.api.records import record_view, scopes_for
+from bitting.api.records import find_scope, record_view, scopes_for
 from bitting.backend import Backend, Change, Context
 from bitting.core.decisions import Allowed, insufficient
 from bitting.core.errors import Conflict, NotFound, ReadOnlySource, Refused
@@ -23,7 +23,6 @@ from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.roles import RecordAction
 from bitting.core.schema import Property, PropertyType
 from bitting.core.values import store_value
-from bitting.records.reading import find_scope
 from bitting.store.records import MAX_INDEXED_BYTES, DatasetScope, RecordRow, StoredRecord
 
 MAX_RECORD_BYTES = 1_048_576

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bitting.core.data_access import DataAccess, read_access
+from bitting.core.data_access import DataAccess
+from bitting.core.data_access_reading import read_access
 from bitting.sqlalchemy.errors import NotCovered
 
 if TYPE_CHECKING:

@@ -61,13 +61,18 @@ def read_total(dialect: str, kind: str, columns: Sequence[Any]) -> Total | None:
 
 
 def as_number(total: Total) -> int | float:
-    """An exact number as JSON gives it: an integer as one, any other as the nearest double if there is one."""
+    """An exact number as JSON gives it: an integer as one, any other as the nearest double if there is one.
+
+    A fraction has the 15 significant digits that a double keeps of a decimal (IEEE 754), so that the sum of 0.1 and 0.2
+    is 0.3, not what the two doubles add up to.
+    """
     if isinstance(total, int):
         return total
     try:
-        return float(total)
+        nearest = float(total)
     except OverflowError:
         return round(total)
+    return nearest if nearest.is_integer() else float(f"{nearest:.15g}")
 
 
 # --- steps of time -------------------------------------------------------------------------------

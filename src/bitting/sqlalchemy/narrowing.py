@@ -23,7 +23,8 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import _OffsetLimitParam
 
-from bitting.core.data_access import DataAccess, DataAction, Extent, read_access
+from bitting.core.data_access import DataAccess, DataAction, Extent
+from bitting.core.data_access_reading import read_access
 from bitting.sqlalchemy.errors import NotCovered
 from bitting.sqlalchemy.expressions import bare, conjuncts, filtered, masked, sought
 from bitting.sqlalchemy.rows import VisibleRows

@@ -10,20 +10,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from threading import RLock
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import BindParameter, bindparam
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from bitting.core.conditions.language import EQUALITY, Field
 from bitting.core.data_access import DataAccess, type_name
-from bitting.core.jsontext import INT64
 from bitting.core.predicates import (
     FALSE,
     TRUE,
@@ -42,6 +38,7 @@ from bitting.core.predicates import (
 from bitting.core.schema import Dataset, Property, PropertyType
 from bitting.sqlalchemy.conditions import Condition
 from bitting.sqlalchemy.errors import NotCovered
+from bitting.sqlalchemy.families import DECIMALS, FLOATS, INTEGERS, Family, family_of, is_whole
 from bitting.sqlalchemy.layouts import Layout, after_prefix, joined, operator_sign
 from bitting.sqlalchemy.parameters import Parameters
 from bitting.sqlalchemy.render import Renderer
@@ -53,96 +50,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def now() -> int:
     """The time of asking, in microseconds UTC: that of the execution."""
     return time.time_ns() // 1000
-
-
-# --- columns and the values that they are compared with ------------------------------------------
-
-Converted = Callable[[Any, TypeEngine[Any]], object]
-"""From an operand in stored form to what a column's type takes; None: nothing equals it."""
-
-
-def _instant(operand: Any, column: TypeEngine[Any]) -> object:
-    instant = _EPOCH + timedelta(microseconds=operand)
-    return instant if getattr(column, "timezone", False) else instant.replace(tzinfo=None)
-
-
-def _member(operand: Any, column: Any) -> object:
-    """The member of an enumeration with this value."""
-    if column.enum_class is None:
-        return operand if operand in column.enums else None
-    return next((member for member in column.enum_class if member.value == operand), None)
-
-
-def _date(operand: Any, _: TypeEngine[Any]) -> object:
-    return date.fromisoformat(operand)
-
-
-def _decimal(operand: Any, _: TypeEngine[Any]) -> object:
-    return Decimal(repr(operand))
-
-
-def _whole(operand: Any, _: TypeEngine[Any]) -> object:
-    return int(operand) if _is_whole(operand) else Decimal(repr(operand))
-
-
-def _is_whole(operand: Any) -> bool:
-    return operand == int(operand) and int(operand) in INT64
-
-
-def _same(operand: Any, _: TypeEngine[Any]) -> object:
-    return operand
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Types of columns that are compared alike.
-
-    types: those that belong to it, and no others; kinds: the types of properties that such a column may hold; sent: the
-    type that operands are sent with (None: the column's); plain: operands are only equal or not.
-    """
-
-    types: frozenset[type]
-    kinds: frozenset[PropertyType]
-    converted: Converted = _same
-    sent: TypeEngine[Any] | None = None
-    plain: bool = False
-
-
-_TEXTS = frozenset({PropertyType.TEXT, PropertyType.CHOICE, PropertyType.USER, PropertyType.RECORD})
-_NUMBERS = frozenset({PropertyType.INTEGER, PropertyType.NUMBER})
-_FAMILIES = (
-    # char(n) and citext are texts too, and take different ones for equal.
-    Family(frozenset({sa.String, sa.Text, sa.Unicode, sa.UnicodeText, sa.VARCHAR, sa.TEXT}), _TEXTS),
-    Family(frozenset({sa.Enum, postgresql.ENUM}), _TEXTS, _member, plain=True),
-    Family(
-        frozenset({sa.Integer, sa.BigInteger, sa.SmallInteger, sa.INTEGER, sa.BIGINT, sa.SMALLINT}),
-        _NUMBERS,
-        _whole,
-        sent=sa.BigInteger(),
-    ),
-    Family(
-        frozenset({sa.Float, sa.Double, sa.FLOAT, sa.DOUBLE, sa.DOUBLE_PRECISION, sa.REAL}),
-        _NUMBERS,
-        sent=sa.Double(),
-    ),
-    Family(frozenset({sa.Numeric, sa.NUMERIC, sa.DECIMAL}), _NUMBERS, _decimal, sent=sa.Numeric()),
-    Family(frozenset({sa.Boolean, sa.BOOLEAN}), frozenset({PropertyType.BOOLEAN})),
-    Family(frozenset({sa.Date, sa.DATE}), frozenset({PropertyType.DATE}), _date),
-    Family(
-        frozenset({sa.DateTime, sa.DATETIME, sa.TIMESTAMP, postgresql.TIMESTAMP}),
-        frozenset({PropertyType.DATETIME}),
-        _instant,
-    ),
-)  # fmt: skip
-_BY_TYPE = {kind: family for family in _FAMILIES for kind in family.types}
-_INTEGERS, _FLOATS, _DECIMALS = (_BY_TYPE[kind] for kind in (sa.Integer, sa.Float, sa.Numeric))
-
-
-def family_of(column: sa.Column[Any]) -> Family | None:
-    """The family of a column, on whatever database; None if it has none."""
-    family = _BY_TYPE.get(type(column.type))
-    variants = column.type._variant_mapping.values()
-    return family if all(_BY_TYPE.get(type(variant)) is family for variant in variants) else None
 
 
 # --- a dataset over a table ----------------------------------------------------------------------
@@ -270,7 +177,7 @@ class SelectedLayout:
         if operator == "startsWith":
             return self._prefixed(ordered, str(operand), column, family, positive=positive)
         test = f"{ordered} {operator_sign(operator, positive=positive)} {self._bind(operand, column, family)}"
-        if (family is not _FLOATS and family is not _DECIMALS) or operator not in ("gt", "gte"):
+        if (family is not FLOATS and family is not DECIMALS) or operator not in ("gt", "gte"):
             return test
         # NaN is never greater.
         if positive:
@@ -375,7 +282,7 @@ def _later(operand: object, column: sa.Column[Any], family: Family) -> Callable[
 
 def _sent(column: sa.Column[Any], family: Family, operands: Iterable[object]) -> TypeEngine[Any]:
     """The type that operands are sent with: the column's, but that an index is used and nothing overflows."""
-    if family is _INTEGERS and not all(_is_whole(operand) for operand in operands):
+    if family is INTEGERS and not all(is_whole(operand) for operand in operands):
         return sa.Numeric()
     return family.sent or column.type
 

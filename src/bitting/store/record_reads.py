@@ -11,60 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from bitting.core.conditions import Sort
-from bitting.core.conditions.language import Field
 from bitting.core.predicates import TRUE, All, Asking, Comparison, Predicate, all_of
 from bitting.core.problems import InvalidInput
 from bitting.core.schema import Property
-from bitting.sqlalchemy.aggregates import Step
 from bitting.sqlalchemy.layouts import joined
 from bitting.sqlalchemy.parameters import Parameters
 from bitting.sqlalchemy.render import Renderer
 from bitting.store.record_pages import Order, newest_first
-from bitting.store.record_scope import DatasetScope, GroupRow, Position, RecordRow
+from bitting.store.record_scope import DatasetScope, Position, RecordRow
 from bitting.store.record_sketch import Sketch
 
 # Operators that are ranges of an index, and those among them that mostly leave few records.
 RANGES = frozenset({"eq", "in", "startsWith", "lt", "lte", "gt", "gte"})
 _NARROW = frozenset({"eq", "in", "startsWith"})
-
-
-class RecordSource(Protocol):
-    """The records of a dataset, managed or attached, for one principal."""
-
-    def page(
-        self,
-        scope: DatasetScope,
-        *,
-        limit: int,
-        where: Predicate = TRUE,
-        sort: Sort | None = None,
-        fields: Collection[int] | None = None,
-        archived: bool = False,
-        after: object = None,
-    ) -> tuple[list[RecordRow], Position | None]:
-        """One page of a dataset's records; see RecordReads."""
-
-    def count(self, scope: DatasetScope, where: Predicate = TRUE, archived: bool = False) -> int:
-        """How many records a list without end would have."""
-
-    def visible(self, scope: DatasetScope, record_id: str, fields: Collection[int] | None = None) -> RecordRow | None:
-        """One record; see RecordReads."""
-
-    def aggregate(
-        self,
-        scope: DatasetScope,
-        *,
-        prop: Property | None = None,
-        group: Field | None = None,
-        step: Step | None = None,
-        where: Predicate = TRUE,
-        archived: bool = False,
-        limit: int | None = None,
-    ) -> list[GroupRow]:
-        """Counts and sums, by groups or by steps of time; see RecordAggregates."""
 
 
 class RecordReads:
@@ -129,7 +91,7 @@ class RecordReads:
             projection = sketch.projection(asked, order.by if stretch.phase == 1 else None)
             columns = ", ".join([*projection.columns, stretch.value])
             statement = limited(columns, renderer, conditions, stretch.order, limit + 1 - len(found))
-            values = {**sketch.parameters.filled(scope.asking), **renderer.filled(scope.asking)}
+            values = _values(scope, sketch, renderer)
             rows = self._execute(statement, values, selective=where != TRUE)
             found += projection.rows(rows)
             places += [order.position(stretch.phase, row[-1], row[0]) for row in rows]
@@ -150,7 +112,7 @@ class RecordReads:
         column, condition = sought
         conditions = joined("AND", [*self._bounds_by_id(scope, sketch), condition])
         statement = f"SELECT {column} FROM {renderer.layout.source} WHERE {conditions}"  # noqa: S608
-        values = {**sketch.parameters.filled(scope.asking), **renderer.filled(scope.asking)}
+        values = _values(scope, sketch, renderer)
         found = self._execute(statement, values)
         if not found:
             raise InvalidInput.at("cursor", "the record that the page before ended with has changed; begin again")
@@ -164,7 +126,7 @@ class RecordReads:
         exist = "TRUE" if leads else sketch.rows()
         conditions = joined("AND", [*within, exist, filter_text(renderer, where)])
         statement = f"SELECT count(*) FROM {renderer.layout.source} WHERE {conditions}"  # noqa: S608
-        values = {**sketch.parameters.filled(scope.asking), **renderer.filled(scope.asking)}
+        values = _values(scope, sketch, renderer)
         return int(self._execute(statement, values, selective=where != TRUE)[0][0])
 
     def visible(self, scope: DatasetScope, record_id: str, fields: Collection[int] | None = None) -> RecordRow | None:
@@ -181,7 +143,7 @@ class RecordReads:
         conditions = joined("AND", [*self._bounds_by_id(scope, sketch), named, sketch.rows()])
         columns = ", ".join(projection.columns)
         statement = f"SELECT {columns} FROM {renderer.layout.source} WHERE {conditions}"  # noqa: S608
-        values = {**sketch.parameters.filled(scope.asking), **renderer.filled(scope.asking)}
+        values = _values(scope, sketch, renderer)
         return projection.rows(self._execute(statement, values))
 
     def _rows(self, statement: str, asking: Asking, renderer: Renderer) -> Sequence[Any]:
@@ -206,6 +168,11 @@ class RecordReads:
     def _own_parameters(self) -> Parameters:
         """For what a request brings itself: other names than the sketch's."""
         return Parameters("w", one_text=True)
+
+
+def _values(scope: DatasetScope, sketch: Sketch, renderer: Renderer) -> dict[str, object]:
+    """What is bound in a statement: the role's own, and what the request brings."""
+    return {**sketch.parameters.filled(scope.asking), **renderer.filled(scope.asking)}
 
 
 MAX_FILTER_TEXT = 200_000

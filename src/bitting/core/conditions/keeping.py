@@ -28,6 +28,7 @@ from bitting.core.predicates import (
     all_of,
     any_of,
     leaves,
+    map_leaves,
     negation,
 )
 from bitting.core.schema import Dataset, Property, PropertyType
@@ -35,7 +36,7 @@ from bitting.core.schema import Dataset, Property, PropertyType
 
 def unbound(predicate: Predicate) -> Predicate:
     """The condition of a grant, by ids: the form in which roles keep and compare conditions."""
-    return _map(predicate, _unbound)
+    return map_leaves(predicate, _unbound)
 
 
 def _unbound(leaf: Predicate) -> Predicate:
@@ -48,7 +49,7 @@ def bind(predicate: Predicate, dataset: Dataset) -> Predicate | None:
     """A kept condition over the schema as it stands; None when it names what is gone."""
     if any(gone(leaf, dataset) for leaf in leaves(predicate)):
         return None
-    return _map(predicate, lambda leaf: _bound(leaf, dataset))
+    return map_leaves(predicate, lambda leaf: _bound(leaf, dataset))
 
 
 def _bound(leaf: Predicate, dataset: Dataset) -> Predicate:
@@ -64,7 +65,7 @@ def bind_filter(predicate: Predicate, dataset: Dataset, shown: Callable[[int], P
     None when it names what is gone.
     """
     bound = bind(predicate, dataset)
-    return None if bound is None else _map(bound, lambda leaf: _looking(leaf, shown))
+    return None if bound is None else map_leaves(bound, lambda leaf: _looking(leaf, shown))
 
 
 def _looking(leaf: Predicate, shown: Callable[[int], Predicate]) -> Predicate:
@@ -82,17 +83,6 @@ def gone(leaf: Predicate, dataset: Dataset) -> bool:
         case StateIn(states):
             return not states <= dataset.states_by_id.keys()
     return False
-
-
-def _map(predicate: Predicate, change: Callable[[Predicate], Predicate]) -> Predicate:
-    match predicate:
-        case All(parts):
-            return all_of(_map(part, change) for part in parts)
-        case AnyOf(parts):
-            return any_of(_map(part, change) for part in parts)
-        case Negation(part):
-            return negation(_map(part, change))
-    return change(predicate)
 
 
 # --- one form for what says the same -------------------------------------------------------------
