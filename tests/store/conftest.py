@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, create_engine, event
 
 from bitting.store.engine import Store
 from bitting.store.tables import datasets, metadata, workspaces
+from tests.support import attached
 
 OURS, THEIRS = "wsp_ours", "wsp_theirs"
 
@@ -35,3 +37,24 @@ def store(database_url: str) -> Iterator[Store]:
             connection.execute(datasets.insert().values(values))
     yield store
     store.close()
+
+
+@pytest.fixture
+def sqlite_engine() -> Iterator[Engine]:
+    """Somebody else's SQLite, in memory."""
+    engine = create_engine("sqlite://")
+    event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgresql_engine(postgres_url: str) -> Iterator[Engine]:
+    """Somebody else's PostgreSQL, with what attached tables of these tests need."""
+    engine = create_engine(postgres_url, connect_args={"options": "-c timezone=UTC"})
+    with engine.begin() as connection:
+        for preparation in attached.PREPARATIONS:
+            attached.run(connection, preparation)
+    yield engine
+    engine.dispose()

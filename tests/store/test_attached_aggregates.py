@@ -1,13 +1,11 @@
 """Aggregates of attached tables on both databases, dirty values among them, against the slow reference."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine
 
 from bitting.core.schema import Catalogue, Property, PropertyType
 from bitting.store.attached import AttachedRecords
@@ -21,25 +19,6 @@ ORACLE = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-
-
-@pytest.fixture
-def sqlite_engine() -> Iterator[Engine]:
-    engine = create_engine("sqlite://")
-    event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def postgresql_engine(postgres_url: str) -> Iterator[Engine]:
-    engine = create_engine(postgres_url, connect_args={"options": "-c timezone=UTC"})
-    with engine.begin() as connection:
-        for preparation in attached.PREPARATIONS:
-            attached.run(connection, preparation)
-    yield engine
-    engine.dispose()
 
 
 @st.composite

@@ -1,13 +1,12 @@
 """Generated tables with dirty values, roles, filters and sorts: SQL on both databases and a slow reference agree."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, event
 
 from bitting.api.pages import decode_cursor, encode_cursor
 from bitting.core.conditions import Sort, parse_filter
@@ -23,25 +22,6 @@ ORACLE = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 RESERVED = ("id", "state", "author", "createdAt", "updatedAt")
-
-
-@pytest.fixture
-def sqlite_engine() -> Iterator[Engine]:
-    engine = create_engine("sqlite://")
-    event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def postgresql_engine(postgres_url: str) -> Iterator[Engine]:
-    engine = create_engine(postgres_url, connect_args={"options": "-c timezone=UTC"})
-    with engine.begin() as connection:
-        for preparation in ref.PREPARATIONS:
-            ref.run(connection, preparation)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
