@@ -34,8 +34,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = ("id", "status", "customer", "total", "region", "margin", "phone", "created_at", "updated_at", "note")
 _TABLE = """
     CREATE TABLE orders (
-        id bigint PRIMARY KEY, status text NOT NULL, customer text, total bigint, region text, margin double precision,
-        phone text, created_at {instant} NOT NULL, updated_at {instant} NOT NULL, note text
+        id {number} PRIMARY KEY, status text NOT NULL, customer text, total bigint, region text,
+        margin double precision, phone text, created_at {instant} NOT NULL,
+        updated_at {instant} NOT NULL, note text
     )
 """
 _INDEXES = (
@@ -55,9 +56,9 @@ class Attached:
 
     def load(self, count: int) -> None:
         self._count = count
-        instant = "text" if self.dialect == "sqlite" else "timestamptz"
+        number, instant = ("integer", "text") if self.dialect == "sqlite" else ("bigint", "timestamptz")
         with self._store.write() as connection:
-            connection.execute(text(_TABLE.format(instant=instant)))
+            connection.execute(text(_TABLE.format(number=number, instant=instant)))
             fill(connection, "orders", _COLUMNS, self._rows(count))
             for statement in _INDEXES:
                 connection.execute(text(statement))
@@ -164,7 +165,7 @@ class Attached:
         source = Source(
             "shop",
             "orders",
-            Column("id", ColumnKind.INTEGER),
+            Column("id", ColumnKind.ROWID if self.dialect == "sqlite" else ColumnKind.INTEGER),
             state=Column("status", ColumnKind.TEXT),
             author=Column("customer", ColumnKind.TEXT),
             created=Column("created_at", kind),

@@ -47,7 +47,8 @@ def rendering(dialect: str, rounds: int) -> str:
 
 
 def _sketched(scope: DatasetScope, dialect: str) -> list[str]:
-    sketch = scope.rules.kept.setdefault(dialect, Sketch(scope.rules, scope.renderer(dialect)))
+    renderer = scope.renderer(dialect)
+    sketch = scope.rules.kept.setdefault(dialect, Sketch(scope.rules, renderer, renderer))
     return [sketch.rows(), *sketch.projection(None).columns]
 
 

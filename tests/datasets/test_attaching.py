@@ -98,7 +98,7 @@ def became(view: dict[str, Any]) -> dict[str, tuple[str | None, str | None, str 
 # --- types ---------------------------------------------------------------------------------------
 
 SQLITE = {
-    "id": ("id", None, "integer"),
+    "id": ("id", None, "rowid"),
     "number": ("property", "text", "text"),
     "status": ("state", None, "text"),
     "region": ("property", "text", "text"),
@@ -325,6 +325,27 @@ def test_an_id_is_of_a_type_that_tells_rows_apart(
         office.attach("t")
     else:
         assert set(office.flaws("t")) == {"idColumn"}
+
+
+@pytest.mark.parametrize(
+    ("ddl", "kind"),
+    [
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)", ColumnKind.ROWID),
+        ("CREATE TABLE t (id integer, c TEXT, PRIMARY KEY (id DESC))", ColumnKind.ROWID),
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY DESC, c TEXT)", ColumnKind.INTEGER),
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT) WITHOUT ROWID", ColumnKind.INTEGER),
+        ("CREATE TABLE t (id INTEGER, c TEXT, PRIMARY KEY (id, c))", ColumnKind.INTEGER),
+        ("CREATE TABLE t (id INT PRIMARY KEY, c TEXT)", ColumnKind.INTEGER),
+    ],
+)
+def test_only_the_number_of_a_row_is_taken_for_an_integer_unseen(
+    office: Office, table: Callable[..., None], ddl: str, kind: ColumnKind
+) -> None:
+    """SQLite's other columns of integers, keys too, may hold anything (https://sqlite.org/rowidtable.html)."""
+    table(ddl, (1, "a"), (2, "b"))
+    office.attach("t")
+    source = office.dataset("t").source
+    assert source is not None and source.id.kind is kind
 
 
 @pytest.mark.parametrize("rows", [[("a", "x"), ("a", "y")], [("a", "x"), (None, "y")], [(None, "x")]])

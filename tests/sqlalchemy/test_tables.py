@@ -48,6 +48,8 @@ COMPARISONS = [
     ("sqlite", K.TEXT, P.TEXT, "eq", "a", 'r."c" = :x1'),
     ("sqlite", K.TEXT, P.TEXT, "lt", "a", "(r.\"c\" < :x1 AND r.\"c\" >= '' AND r.\"c\" < x'')"),
     ("sqlite", K.COLLATED_TEXT, P.TEXT, "eq", "a", '(r."c" COLLATE BINARY) = :x1'),
+    ("sqlite", K.ROWID, P.INTEGER, "eq", 3, 'r."c" = :x1'),
+    ("sqlite", K.ROWID, P.INTEGER, "lt", 3, 'r."c" < :x1'),
     ("sqlite", K.INTEGER, P.INTEGER, "eq", 3, "(r.\"c\" = :x1 AND typeof(r.\"c\") = 'integer')"),
     ("sqlite", K.DATE_TEXT, P.DATE, "eq", "2026-01-31", 'r."c" = :x1'),
 ]  # fmt: skip

@@ -310,6 +310,7 @@ _whole_ids = [*range(1, 12), -5, 2**62]
 _text_ids = ["a", "A", "ä", "b:%", "12", "012", "z'", "😀", "x y", 'q"', "\\"]
 IDENTITIES = {
     "sqlite": [
+        Identity(K.ROWID, "INTEGER PRIMARY KEY", _whole_ids, _integer),
         Identity(K.INTEGER, "INTEGER PRIMARY KEY", _whole_ids, _integer),
         Identity(K.INTEGER, "INT", [*_whole_ids[:6], "abc", None, 3.5], _integer),
         Identity(K.TEXT, "TEXT PRIMARY KEY", [*_text_ids, "a\0b"], _text),

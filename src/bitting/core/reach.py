@@ -154,6 +154,10 @@ class Reach:
 
     def row_predicate(self) -> Predicate:
         """When a record exists for the principal; the in-memory form is `exists`."""
+        return self._rows
+
+    @cached_property
+    def _rows(self) -> Predicate:
         return self._by_state(self._row_in) if self.bound else TRUE
 
     def cell_predicate(self, prop: int) -> Predicate:
@@ -170,16 +174,17 @@ class Reach:
         return self._by_state(in_state) if self.bound else TRUE
 
     def missing_predicate(self, prop: Property) -> Predicate:
-        """When a record exists and a single-valued property's cell is hidden or empty, state by state."""
+        """When a record exists and a single-valued property's cell is hidden or empty.
+
+        The two apart, and what is empty tested first: of most rows one test is enough.
+        """
         empty = Comparison(prop, "isNull", (True,))
 
-        def in_state(state: int) -> Predicate:
+        def hidden(state: int) -> Predicate:
             row, cell = self._row_in(state), self._cell_in(state, prop.id)
-            if cell == row:
-                return all_of([row, empty])
-            return all_of([row, any_of([negation(cell), empty])])
+            return FALSE if cell == row else all_of([row, negation(cell)])
 
-        return self._by_state(in_state) if self.bound else empty
+        return any_of([self._by_state(hidden), all_of([empty, self._rows])]) if self.bound else empty
 
     # --- the same, for whoever enforces it on records of their own (see data_access) ---
 

@@ -35,6 +35,7 @@ class ColumnKind(StrEnum):
     ENUM = "enum"  # PostgreSQL's enumerated types
     UUID = "uuid"
     INTEGER = "integer"
+    ROWID = "rowid"  # SQLite: INTEGER PRIMARY KEY, which takes nothing but integers
     DOUBLE = "double"
     REAL = "real"  # four bytes
     DECIMAL = "decimal"

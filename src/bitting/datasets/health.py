@@ -212,6 +212,7 @@ _WORDS = {
     ColumnKind.TEXT: "texts",
     ColumnKind.COLLATED_TEXT: "texts",
     ColumnKind.INTEGER: "whole numbers",
+    ColumnKind.ROWID: "whole numbers",
     ColumnKind.DOUBLE: "finite numbers",
     ColumnKind.BOOLEAN: "0 or 1",
     ColumnKind.DATE_TEXT: "dates like 2026-01-31",

@@ -34,7 +34,7 @@ _TEXTS = (ColumnKind.TEXT, ColumnKind.COLLATED_TEXT, ColumnKind.PADDED_TEXT, Col
 _INSTANTS = (ColumnKind.TIMESTAMP, ColumnKind.INSTANT, *INSTANT_TEXTS, *UNIX_KINDS)
 # What a column may be to be used as what; the field of the request, the word in the answer.
 _USES: dict[str, tuple[str, tuple[ColumnKind, ...]]] = {
-    "idColumn": ("id", (*_TEXTS, ColumnKind.INTEGER)),
+    "idColumn": ("id", (*_TEXTS, ColumnKind.ROWID, ColumnKind.INTEGER)),
     "stateColumn": ("state", (*_TEXTS, ColumnKind.ENUM, ColumnKind.INTEGER, ColumnKind.BOOLEAN)),
     "authorColumn": ("author", _TEXTS),
     "createdColumn": ("createdAt", _INSTANTS),

@@ -37,14 +37,12 @@ _SHORT = 20  # values in a list that are quicker as so many parameters than as o
 class CellColumn:
     """Where a statement has a property's cell: in the column `at`.
 
-    `where`: it depends on the record (see `cell_where`); `flag`: the column that says whether it is shown, if there is
-    one.
+    `where`: it depends on the record (see `cell_where`).
     """
 
     prop: Property
     at: int
     where: bool
-    flag: int | None = None
 
 
 class Layout(Protocol):
@@ -114,20 +112,16 @@ class Layout(Protocol):
     # --- what is answered ---
 
     def head(self) -> list[str]:
-        """The columns of what is not a property, the id's place first; `read_head` reads them."""
+        """The columns of what is not a property, the id's place first; `read_heads` reads them."""
 
-    def read_head(self, values: Sequence[Any]) -> dict[str, Any]:
-        """id, dataset_id, state_id, author, created_at, updated_at and archived_at of a row."""
+    def read_heads(self, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+        """id, dataset_id, state_id, author, created_at, updated_at and archived_at of rows that begin with them."""
 
     def cell(self, prop: Property) -> str:
         """The column of a property's cell, NULL when missing; `read_cell` reads it."""
 
-    @property
-    def flags(self) -> bool:
-        """Whether a cell that depends on the record needs a column beside it, that says whether it is shown."""
-
     def cell_where(self, cell: str, condition: str) -> str:
-        """The column of a cell that depends on the record: NULL where it is hidden."""
+        """The column of a cell that depends on the record: NULL where it is hidden, and only there."""
 
     def read_cells(self, rows: Sequence[Sequence[Any]], columns: Sequence[CellColumn]) -> list[dict[int, object]]:
         """The cells of rows by property, in stored form (see core.values): None is empty, absent is hidden."""
@@ -202,15 +196,11 @@ class RecordsLayout:
     def head(self) -> list[str]:
         return [f"{self.alias}.{column}" for column in _HEAD]
 
-    def read_head(self, values: Sequence[Any]) -> dict[str, Any]:
-        return dict(zip(_HEAD, values, strict=True))
+    def read_heads(self, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+        return [dict(zip(_HEAD, row, strict=False)) for row in rows]  # columns for the cells follow
 
     def cell(self, prop: Property) -> str:
         return self.says.cell(self.data, prop)
-
-    @property
-    def flags(self) -> bool:
-        return False
 
     def cell_where(self, cell: str, condition: str) -> str:
         # What is hidden is NULL, and what is empty the JSON text null.

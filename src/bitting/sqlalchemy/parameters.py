@@ -25,14 +25,14 @@ class Parameters:
     """The bound values of one statement; hands out names, so that several renderers may share it.
 
     It holds no principal's values: `filled` gives them for one execution. `letter` keeps the names of several apart.
-    A number that stands in several places has one name; so has a text where `one_text`, which takes that each
-    place is of the same SQL type.
+    A number that stands in several places has one name. So has a text that the very same `made` gave: its places are of
+    the same SQL type. `one_text` says that all places of texts are.
     """
 
     def __init__(self, letter: str = "v", *, one_text: bool = False) -> None:
         self._letter = letter
-        self._shared = (int, float, bool, str) if one_text else (int, float, bool)
-        self._named: dict[tuple[type, object], str] = {}
+        self._one_text = one_text
+        self._named: dict[tuple[object, ...], str] = {}
         self._constants: dict[str, object] = {}
         self._late: dict[str, Late] = {}
         self._aliases = 0
@@ -41,7 +41,7 @@ class Parameters:
         """A place for one operand; `made` turns the operand, once it is known, into what the driver is given."""
         if isinstance(value, AskingUser | Moment):
             return self._later(Late((value,), lambda values: made(values[0]) if made else values[0]))
-        return self._now(made(value) if made else value)
+        return self._now(made(value) if made else value, made)
 
     def bind_list(self, values: Sequence[object], made: Callable[[Sequence[object]], object]) -> str:
         """A place for a list of operands; `made` turns the list into what the driver is given."""
@@ -57,8 +57,8 @@ class Parameters:
         }
         return {**self._constants, **late, USER: asking.user_id}
 
-    def _now(self, value: object) -> str:
-        known = (type(value), value) if type(value) in self._shared else None
+    def _now(self, value: object, made: Callable[[object], object] | None = None) -> str:
+        known = self._known(value, made)
         name = None if known is None else self._named.get(known)
         if name is None:
             name = self._name()
@@ -66,6 +66,12 @@ class Parameters:
             if known is not None:
                 self._named[known] = name
         return f":{name}"
+
+    def _known(self, value: object, made: Callable[[object], object] | None) -> tuple[object, ...] | None:
+        """What is alike in the places that may share a name; None: this one has its own."""
+        if isinstance(value, str):
+            return (str, value) if self._one_text else None if made is None else (str, value, made)
+        return (type(value), value) if isinstance(value, int | float) else None
 
     def _later(self, late: Late) -> str:
         name = self._name()

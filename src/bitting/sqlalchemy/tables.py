@@ -13,7 +13,7 @@ from typing import Any
 from bitting.core.conditions.language import Field
 from bitting.core.jsontext import INT64
 from bitting.core.schema import Column, ColumnKind, Dataset, Property, PropertyType
-from bitting.sqlalchemy.columns import AbsentColumn, EnumColumn, IntegerId, TypedColumn, typed_column
+from bitting.sqlalchemy.columns import AbsentColumn, EnumColumn, IntegerId, RowId, TypedColumn, typed_column
 from bitting.sqlalchemy.dialects import Beyond
 from bitting.sqlalchemy.layouts import CellColumn, joined
 from bitting.sqlalchemy.parameters import USER, Parameters
@@ -46,7 +46,7 @@ class TableLayout:
     """The fields of an attached dataset.
 
     parameters: those of the statement, for what states are called in the table; known_states: the states that the
-    principal knows, all unless given.
+    principal knows, all unless given; hints: whether SQLite is told that states are alike in number (see state_in).
     Raises ValueError for a dataset that is not attached, or a column of a kind that the database doesn't have.
     """
 
@@ -57,6 +57,8 @@ class TableLayout:
         parameters: Parameters,
         alias: str = "r",
         known_states: frozenset[int] | None = None,
+        *,
+        hints: bool = True,
     ) -> None:
         if dataset.source is None:
             raise ValueError("only an attached dataset stands in a table of its own")
@@ -64,6 +66,7 @@ class TableLayout:
         self._attached = dataset.source
         self._parameters = parameters
         self._known_states = known_states
+        self._hints = hints and dialect == "sqlite"
         parts = (self._attached.schema, self._attached.table)
         self._table = ".".join(quoted(name, dialect) for name in parts if name is not None)
         self._columns: dict[str | int, TypedColumn] = {}
@@ -96,10 +99,10 @@ class TableLayout:
     def state_in(self, states: frozenset[int], parameters: Parameters, *, positive: bool) -> str:
         """SQLite without statistics takes every equality for a narrow one, and would sort what a state leaves.
 
-        So it is told that the states are alike in number.
+        So it is told that the states are alike in number. Each such test takes about as long as the test of a state.
         """
         test = self._in_states(states, parameters, positive=positive)
-        if self.dialect != "sqlite" or not positive or test in ("TRUE", "FALSE"):
+        if not self._hints or not positive or test in ("TRUE", "FALSE"):
             return test
         return f"likelihood({test}, {min(len(states) / len(self.dataset.states), 0.99):.2f})"
 
@@ -169,36 +172,38 @@ class TableLayout:
             state = self._named(self._attached.state)
         return [self._of("id").place, state, *kept]
 
-    def read_head(self, values: Sequence[Any]) -> dict[str, Any]:
-        identity, state, author, created, updated = values
-        return {
-            "id": self._of("id").text_of_place(identity),
-            "dataset_id": self.dataset.id,
-            "state_id": self._state_ids[state] if self._state_is_plain else state,
-            "author": self._of("author").read(author),
-            "created_at": self._of("createdAt").read(created),
-            "updated_at": self._of("updatedAt").read(updated),
-            "archived_at": None,
-        }
+    def read_heads(self, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+        text_of_id = self._of("id").text_of_place
+        read_author, read_created, read_updated = (self._of(name).read for name in ("author", "createdAt", "updatedAt"))
+        return [
+            {
+                "id": text_of_id(identity),
+                "dataset_id": self.dataset.id,
+                "state_id": self._state_ids[state] if self._state_is_plain else state,
+                "author": read_author(author),
+                "created_at": read_created(created),
+                "updated_at": read_updated(updated),
+                "archived_at": None,
+            }
+            for identity, state, author, created, updated, *_ in rows
+        ]
 
     def cell(self, prop: Property) -> str:
         return self._of(prop).cell
 
-    @property
-    def flags(self) -> bool:
-        return self.dialect == "postgresql"
-
     def cell_where(self, cell: str, condition: str) -> str:
-        # SQLite's columns take anything: what is empty is a blob there, which no value is, and what is hidden NULL.
-        return f"CASE WHEN {condition} THEN {f'COALESCE({cell}, {_EMPTY})' if not self.flags else cell} END"
+        # SQLite's columns take anything: what is empty is a blob there, which no value is. PostgreSQL's have a type.
+        shown = f"COALESCE({cell}, {_EMPTY})" if self.dialect == "sqlite" else f"ARRAY[{cell}]"
+        return f"CASE WHEN {condition} THEN {shown} END"
 
     def read_cells(self, rows: Sequence[Sequence[Any]], columns: Sequence[CellColumn]) -> list[dict[int, object]]:
-        readers = [(column, self._of(column.prop).read) for column in columns]
+        packed = self.dialect == "postgresql"
+        readers = [(column.prop.id, column.at, column.where, self._of(column.prop).read) for column in columns]
         return [
             {
-                column.prop.id: read(row[column.at])
-                for column, read in readers
-                if not column.where or (row[column.at] is not None if column.flag is None else row[column.flag])
+                ident: read(row[at][0] if packed and where else row[at])
+                for ident, at, where, read in readers
+                if not where or row[at] is not None
             }
             for row in rows
         ]
@@ -216,11 +221,14 @@ class TableLayout:
             return self._column(field.column, field.type)
         source = self._attached
         if field == "id":
-            if source.id.kind is ColumnKind.INTEGER:
-                return IntegerId(self._named(source.id), self.dialect)
+            numbered = {ColumnKind.INTEGER: IntegerId, ColumnKind.ROWID: RowId}.get(source.id.kind)
+            if numbered is not None:
+                return numbered(self._named(source.id), self.dialect)
             if source.id.kind not in _IDS:
                 raise ValueError(f"a column of kind {source.id.kind} holds no ids")
             return self._column(source.id, PropertyType.TEXT)
+        if field == "state":
+            return self._column(source.state, PropertyType.TEXT)
         named = {"author": source.author, "createdAt": source.created, "updatedAt": source.updated}
         return self._column(named[field], _READ_AS[field])
 
@@ -239,7 +247,7 @@ class TableLayout:
     def _in_states(self, states: frozenset[int], parameters: Parameters, *, positive: bool) -> str:
         if self._attached.state is None:
             return "TRUE" if (self._only_state in states) == positive else "FALSE"
-        column = self._column(self._attached.state, PropertyType.TEXT)
+        column = self._of("state")
         named = [value for state in self.dataset.states if state.id in states for value in state.values]
         fitting = [value for value in named if column.bound(value) is not None]
         if not fitting:

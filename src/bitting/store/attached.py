@@ -38,13 +38,18 @@ class AttachedRecords(RecordAggregates):
     # --- where the rows are ---
 
     def _own_parameters(self) -> Parameters:
-        # A text may be one of an enumeration in one place and a text in another.
-        return Parameters("w")
+        return self._parameters("w")
 
-    def _renderer(self, scope: DatasetScope, parameters: Parameters | None = None) -> Renderer:
-        parameters = parameters or Parameters()
-        layout = TableLayout(self.dialect, scope.dataset, parameters, known_states=scope.reach.known_states)
+    def _renderer(self, scope: DatasetScope, parameters: Parameters | None = None, *, hints: bool = True) -> Renderer:
+        parameters = parameters or self._parameters("v")
+        layout = TableLayout(
+            self.dialect, scope.dataset, parameters, known_states=scope.reach.known_states, hints=hints
+        )
         return Renderer(layout, parameters=parameters)
+
+    def _parameters(self, letter: str) -> Parameters:
+        # For PostgreSQL a text may be one of an enumeration in one place and a text in another.
+        return Parameters(letter, one_text=self.dialect == "sqlite")
 
     def _within(self, scope: DatasetScope, renderer: Renderer, archived: bool, *, index: bool) -> list[str]:  # noqa: ARG002
         return self._beside_ids(scope, renderer)

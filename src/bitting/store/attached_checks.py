@@ -20,6 +20,7 @@ _FITS = {
     ColumnKind.TEXT: "typeof({c}) = 'text'",
     ColumnKind.COLLATED_TEXT: "typeof({c}) = 'text'",
     ColumnKind.INTEGER: "typeof({c}) = 'integer'",
+    ColumnKind.ROWID: "typeof({c}) = 'integer'",
     ColumnKind.DOUBLE: "typeof({c}) IN ('integer', 'real') AND {c} > -9e999 AND {c} < 9e999",
     ColumnKind.BOOLEAN: "typeof({c}) = 'integer' AND {c} IN (0, 1)",
     ColumnKind.DATE_TEXT: f"typeof({{c}}) = 'text' AND {{c}} GLOB '{_DAY}' AND date({{c}}, '+0 days') IS {{c}}",

@@ -28,9 +28,7 @@ class Projection:
     ) -> None:
         self._layout = renderer.layout
         self.columns = self._layout.head()
-        self._head = len(self.columns)
         self._cells: list[CellColumn] = []
-        self._flags: dict[str, int] = {}
         for prop in rules.reach.dataset.properties:
             shown = rules.masks[prop.id]
             if prop.id in fields and shown != FALSE:
@@ -39,19 +37,11 @@ class Projection:
 
     def _add(self, prop: Property, cell: str, condition: str) -> None:
         certain = condition == "TRUE"
-        flag = self._flag(condition) if self._layout.flags and not certain else None
-        self._cells.append(CellColumn(prop, len(self.columns), not certain, flag))
+        self._cells.append(CellColumn(prop, len(self.columns), not certain))
         self.columns.append(cell if certain else self._layout.cell_where(cell, condition))
-
-    def _flag(self, condition: str) -> int:
-        """The column of a flag; cells under one condition share it."""
-        if condition not in self._flags:
-            self._flags[condition] = len(self.columns)
-            self.columns.append(f"CASE WHEN {condition} THEN 1 ELSE 0 END")
-        return self._flags[condition]
 
     def rows(self, found: Sequence[Sequence[Any]]) -> list[RecordRow]:
         """Read rows; columns selected after these are left alone."""
         cells = self._layout.read_cells(found, self._cells)
-        heads = (self._layout.read_head(values[: self._head]) for values in found)
+        heads = self._layout.read_heads(found)
         return [RecordRow(**head, cells=some) for head, some in zip(heads, cells, strict=True)]

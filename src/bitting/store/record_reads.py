@@ -1,7 +1,7 @@
 """Reading one dataset's records through the eyes of a principal: pages, counts and single records.
 
 Row and column rules are in the statements: a record that does not exist for the principal is not read, and a cell that
-is hidden from it leaves the database as NULL, with a flag that says so. Nothing is filtered after fetching. A list is
+is hidden from it leaves the database as NULL, which no other cell is. Nothing is filtered after fetching. A list is
 read stretch by stretch (see record_pages).
 
 Managed and attached datasets are read alike; they differ in their layout, and in what bounds a dataset's rows.
@@ -36,8 +36,12 @@ class RecordReads:
 
     dialect: str
 
-    def _renderer(self, scope: DatasetScope, parameters: Parameters | None = None) -> Renderer:
-        """A renderer over the dataset's layout; parameters: its own unless given."""
+    def _renderer(self, scope: DatasetScope, parameters: Parameters | None = None, *, hints: bool = True) -> Renderer:
+        """A renderer over the dataset's layout.
+
+        parameters: its own unless given; hints: whether it tells the planner what it doesn't know, which costs a test
+        per row: for what decides how a list is read.
+        """
         raise NotImplementedError
 
     def _within(self, scope: DatasetScope, renderer: Renderer, archived: bool, *, index: bool) -> list[str]:
@@ -81,7 +85,7 @@ class RecordReads:
         narrow = order.by != "id" and searches_index(where, _NARROW)
         asked = None if fields is None else frozenset(fields)
         found: list[RecordRow] = []
-        places: list[Position] = []
+        places: list[tuple[int, Any, Any]] = []
         for stretch in order.stretches(position, exist=leads):
             index = stretch.indexed or (narrow and stretch.phase == 1)
             within = self._bounds(scope, sketch, archived, index=index)
@@ -94,10 +98,10 @@ class RecordReads:
             values = _values(scope, sketch, renderer)
             rows = self._execute(statement, values, selective=where != TRUE)
             found += projection.rows(rows)
-            places += [order.position(stretch.phase, row[-1], row[0]) for row in rows]
+            places += [(stretch.phase, row[-1], row[0]) for row in rows]
             if len(found) > limit:
                 break
-        return found[:limit], places[limit - 1] if len(found) > limit else None
+        return found[:limit], order.position(*places[limit - 1]) if len(found) > limit else None
 
     def _whole(
         self, scope: DatasetScope, sketch: Sketch, renderer: Renderer, order: Order, position: Position | None
@@ -123,7 +127,7 @@ class RecordReads:
         sketch, renderer = self._sketch(scope), self._renderer(scope, self._own_parameters())
         leads, where = led(scope, where)
         within = self._bounds(scope, sketch, archived, index=searches_index(where, RANGES))
-        exist = "TRUE" if leads else sketch.rows()
+        exist = "TRUE" if leads else sketch.rows(listed=False)
         conditions = joined("AND", [*within, exist, filter_text(renderer, where)])
         statement = f"SELECT count(*) FROM {renderer.layout.source} WHERE {conditions}"  # noqa: S608
         values = _values(scope, sketch, renderer)
@@ -140,7 +144,7 @@ class RecordReads:
         sketch, renderer = self._sketch(scope), self._renderer(scope, self._own_parameters())
         projection = sketch.projection(None if fields is None else frozenset(fields))
         named = renderer.layout.compare("id", "in", ids, renderer.parameters, positive=True)
-        conditions = joined("AND", [*self._bounds_by_id(scope, sketch), named, sketch.rows()])
+        conditions = joined("AND", [*self._bounds_by_id(scope, sketch), named, sketch.rows(listed=False)])
         columns = ", ".join(projection.columns)
         statement = f"SELECT {columns} FROM {renderer.layout.source} WHERE {conditions}"  # noqa: S608
         values = _values(scope, sketch, renderer)
@@ -155,7 +159,8 @@ class RecordReads:
         """The scope's rules on this database, from whichever request rendered them first."""
         sketch: Sketch | None = scope.rules.kept.get(self.dialect)
         if sketch is None or sketch.full:
-            sketch = Sketch(scope.rules, self._renderer(scope))
+            renderer = self._renderer(scope)
+            sketch = Sketch(scope.rules, renderer, self._renderer(scope, renderer.parameters, hints=False))
             scope.rules.kept[self.dialect] = sketch
         return sketch
 

@@ -23,18 +23,22 @@ Rendered = TypeVar("Rendered")
 
 
 class Sketch:
-    """The rules of a scope on one database, each rendered when it is first asked for."""
+    """The rules of a scope on one database, each rendered when it is first asked for.
 
-    def __init__(self, rules: ScopeRules, renderer: Renderer) -> None:
+    renderer: for what decides how a list is read; plain: for all else, over the same parameters.
+    """
+
+    def __init__(self, rules: ScopeRules, renderer: Renderer, plain: Renderer) -> None:
         self.parameters = renderer.parameters
-        self._rules, self._renderer = rules, renderer
+        self._rules, self._renderer, self._plain = rules, renderer, plain
         self._kept: dict[tuple[object, ...], object] = {}
         self._length = 0
         self._lock = RLock()  # renderings share their parameters
 
-    def rows(self) -> str:
-        """That a record exists."""
-        return self._once(("rows",), lambda: self._renderer.predicate(self._rules.rows))
+    def rows(self, *, listed: bool = True) -> str:
+        """That a record exists; listed: for a list, in some order."""
+        renderer = self._renderer if listed else self._plain
+        return self._once(("rows", listed), lambda: renderer.predicate(self._rules.rows))
 
     def filled_rule(self, field: Field) -> str:
         """That a record exists and shows a field: a record with a cell that is shown exists."""
@@ -55,7 +59,7 @@ class Sketch:
         """The columns of these fields, None: all; `certain`: a field that the rows are known to show."""
         wanted = frozenset(self._rules.reach.dataset.properties_by_id) if fields is None else fields
         known = certain.id if isinstance(certain, Property) else None
-        return self._once(("projection", fields, known), lambda: Projection(self._rules, self._renderer, wanted, known))
+        return self._once(("projection", fields, known), lambda: Projection(self._rules, self._plain, wanted, known))
 
     def within(self, key: tuple[object, ...], render: Callable[[Renderer], list[str]]) -> list[str]:
         """What bounds the dataset's rows, by the hooks of its reads."""

@@ -84,7 +84,13 @@ class RecordQueries(RecordAggregates, RecordWrites):
 
     # --- where the rows are ---
 
-    def _renderer(self, scope: DatasetScope, parameters: Parameters | None = None) -> Renderer:
+    def _renderer(
+        self,
+        scope: DatasetScope,
+        parameters: Parameters | None = None,
+        *,
+        hints: bool = True,  # noqa: ARG002
+    ) -> Renderer:
         return scope.renderer(self.dialect, parameters)
 
     def _beside_ids(self, scope: DatasetScope, renderer: Renderer) -> list[str]:  # noqa: ARG002

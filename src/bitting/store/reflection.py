@@ -20,6 +20,7 @@ MAX_OPTIONS = 500
 _TYPES = {
     ColumnKind.ENUM: PropertyType.CHOICE,
     ColumnKind.INTEGER: PropertyType.INTEGER,
+    ColumnKind.ROWID: PropertyType.INTEGER,
     ColumnKind.DOUBLE: PropertyType.NUMBER,
     ColumnKind.REAL: PropertyType.NUMBER,
     ColumnKind.DECIMAL: PropertyType.NUMBER,
@@ -211,11 +212,14 @@ def _from_sqlite(connection: Connection, table: str) -> FoundTable | None:
         return None
     name = quoted(table)
     rows = run(connection, f"PRAGMA table_xinfo({name})")
-    rowid = [row.name for row in rows if row.pk and row.type.upper() == "INTEGER"]
+    indexes = run(connection, f"PRAGMA index_list({name})")
     single = sum(1 for row in rows if row.pk) == 1
-    columns = tuple(_sqlite_column(connection, name, row, rowid if single else ()) for row in rows if row.hidden != 1)
+    # A table WITHOUT ROWID, and a key that is declared as descending, have an index for it.
+    keyed = any(index.origin == "pk" for index in indexes)
+    rowid = [row.name for row in rows if row.pk and row.type.upper() == "INTEGER" and single and not keyed]
+    columns = tuple(_sqlite_column(connection, name, row, rowid) for row in rows if row.hidden != 1)
     unique = {row.name for row in rows if row.pk and single}
-    for index in run(connection, f"PRAGMA index_list({name})"):
+    for index in indexes:
         if index.unique and not index.partial:
             keys = [row.name for row in run(connection, f"PRAGMA index_info({quoted(index.name)})")]
             unique |= {keys[0]} if len(keys) == 1 and keys[0] is not None else set()
@@ -225,7 +229,9 @@ def _from_sqlite(connection: Connection, table: str) -> FoundTable | None:
 def _sqlite_column(connection: Connection, table: str, row: Any, rowid: Iterable[str]) -> FoundColumn:
     """A column; only `INTEGER PRIMARY KEY`, which is the row's number, can't be null without being declared so."""
     kinds, sure = _declared_kinds(row.type)
-    nullable = not row.notnull and row.name not in rowid
+    if row.name in rowid:
+        return FoundColumn(row.name, row.type, (ColumnKind.ROWID, *kinds), sure, nullable=False)
+    nullable = not row.notnull
     if not kinds:
         return FoundColumn(row.name, row.type, nullable=nullable, why_not=f"the type {row.type} isn't read")
     if ColumnKind.TEXT in kinds and not _plain(connection, table, row.name):

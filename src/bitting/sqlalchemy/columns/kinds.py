@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 from bitting.core.schema import ColumnKind, PropertyType
 from bitting.sqlalchemy.columns.base import TypedColumn
-from bitting.sqlalchemy.columns.numbers import BooleanColumn, DecimalColumn, IntegerColumn, NumberColumn, WholeColumn
+from bitting.sqlalchemy.columns.numbers import (
+    BooleanColumn,
+    DecimalColumn,
+    IntegerColumn,
+    NumberColumn,
+    RowNumber,
+    WholeColumn,
+)
 from bitting.sqlalchemy.columns.texts import CollatedColumn, PaddedColumn, TextColumn, UuidColumn
 from bitting.sqlalchemy.columns.times import DateColumn, DateTextColumn, InstantColumn, InstantTextColumn, UnixColumn
 
@@ -27,6 +34,7 @@ _ON_BOTH: dict[ColumnKind, _Maker] = {
 _MAKERS: dict[str, dict[ColumnKind, _Maker]] = {
     "sqlite": {
         **_ON_BOTH,
+        ColumnKind.ROWID: RowNumber,
         ColumnKind.PADDED_TEXT: TextColumn,
         ColumnKind.DECIMAL: NumberColumn,
         ColumnKind.DATE_TEXT: DateTextColumn,

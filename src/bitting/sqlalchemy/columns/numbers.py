@@ -69,6 +69,29 @@ class IntegerId(IntegerColumn):
         return self.bound(place) is not None
 
 
+class RowNumber(IntegerColumn):
+    """SQLite's `INTEGER PRIMARY KEY`, the number of the row itself: nothing but an integer is in it."""
+
+    _by_class = False
+
+    def _proper(self) -> list[Condition]:
+        return []
+
+    @property
+    def filled(self) -> str:
+        return "TRUE"
+
+    present = filled
+
+    @property
+    def missing(self) -> str:
+        return "FALSE"
+
+
+class RowId(RowNumber, IntegerId):
+    """The same, as ids."""
+
+
 class NumberColumn(TypedColumn):
     """Doubles; infinities and NaN are improper."""
 

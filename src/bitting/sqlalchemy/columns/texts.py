@@ -97,7 +97,7 @@ class CollatedColumn(TextColumn):
         exact = super().equal(operand, parameters, positive=positive)
         if not positive or self.dialect == "sqlite":
             return exact
-        return f"({self.sql} = CAST({parameters.bind(operand, self.bound)} AS {self.kept_as}) AND {exact})"
+        return f"({self.sql} = CAST({parameters.bind(operand, self._bound_as_kept)} AS {self.kept_as}) AND {exact})"
 
     def among(self, operands: Sequence[object], parameters: Parameters, *, positive: bool) -> str:
         exact = super().among(operands, parameters, positive=positive)
@@ -105,6 +105,10 @@ class CollatedColumn(TextColumn):
             return exact
         bound = parameters.bind_list(operands, self.bound_list)
         return f"({self.sql} = ANY (CAST({bound} AS {self.kept_as}[])) AND {exact})"
+
+    def _bound_as_kept(self, operand: Any) -> object:
+        """The same value under a name of its own: its type is the column's, not that of the text that it is cast to."""
+        return self.bound(operand)
 
 
 class PaddedColumn(CollatedColumn):

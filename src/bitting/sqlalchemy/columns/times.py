@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bitting.core.schema import Property, PropertyType
-from bitting.core.values import format_instant, parse_instant, parse_literal
+from bitting.core.values import format_instant, parse_literal
 from bitting.sqlalchemy.columns.base import Condition, TypedColumn
 from bitting.sqlalchemy.parameters import Parameters
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_UTC = _EPOCH.replace(tzinfo=None)  # of texts, which say no zone
+_MICROSECOND = timedelta(microseconds=1)
+# The years, dates and times that there aren't are refused when they are read.
+_SECONDS = "[0-9]{4}-[0-9]{2}-[0-9]{2} (?!24)[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_WRITTEN = {1: re.compile(rf"{_SECONDS}\.[0-9]{{6}}"), 1_000_000: re.compile(_SECONDS)}
 _INSTANTS = range(-62_135_596_800_000_000, 253_402_300_800_000_000)  # the years 0001 to 9999
 
 
@@ -203,10 +209,9 @@ class InstantTextColumn(GridColumn):
         return self._filled_only(f"{seconds}{fraction}")
 
     def read(self, value: Any) -> object:
-        wanted = 19 if self.step > 1 else 26
-        if not isinstance(value, str) or len(value) != wanted or value[10] != " " or not value.isascii():
+        if not isinstance(value, str) or _WRITTEN[self.step].fullmatch(value) is None:
             return None
         try:
-            return parse_instant(f"{value[:10]}T{value[11:]}Z")
+            return (datetime.fromisoformat(value) - _EPOCH_UTC) // _MICROSECOND
         except ValueError:
             return None
