@@ -95,16 +95,26 @@ def test_a_moment_after_the_last_second_that_a_text_can_say_is_after_all_of_them
     assert said("sqlite", K.INSTANT_TEXT, P.DATETIME, "lte", last)[1] == {"x1": "9999-12-31 23:59:59"}
 
 
-def test_states_are_bound_and_sqlite_is_told_how_many_rows_they_may_have() -> None:
+def test_plain_states_stand_in_the_text_and_sqlite_is_told_how_many_rows_they_may_have() -> None:
     for dialect, words in (
-        ("sqlite", '(typeof(r."id") = \'integer\' AND likelihood(r."status" IN (:v1, :v2, :v3), 0.99))'),
-        ("postgresql", '(r."id" IS NOT NULL AND r."status" IN (:v1, :v2, :v3))'),
+        ("sqlite", "(typeof(r.\"id\") = 'integer' AND likelihood(r.\"status\" IN ('new', 'paid', 'settled'), 0.99))"),
+        ("postgresql", "(r.\"id\" IS NOT NULL AND r.\"status\" IN ('new', 'paid', 'settled'))"),
     ):
         parameters = Parameters()
         made, _ = layout(dialect, K.TEXT, P.TEXT, parameters)
         assert made.exists(states=True) == words
-        assert "paid" not in made.value("state") + "".join(made.head())
-        assert "settled" in str(parameters.filled(Asking()))
+        assert parameters.filled(Asking()) == {"user": None}
+
+
+@pytest.mark.parametrize("value", ["it's", "a\\", "50%", ":x", "é", "a\nb", "a" * 65, 'q"', "$1", "--\u2019"])
+def test_a_state_that_quoting_could_matter_to_is_bound(value: str) -> None:
+    source = Source("shop", "orders", Column("id", K.INTEGER), state=Column("status", K.TEXT))
+    for dialect in ("sqlite", "postgresql"):
+        parameters = Parameters()
+        dataset = Dataset(1, "orders", "", (State(1, "odd", "", (value,)),), (), source)
+        made = TableLayout(dialect, dataset, parameters, hints=False)
+        assert made.state_in(frozenset([1]), parameters, positive=True) == 'r."status" = :v1'
+        assert parameters.filled(Asking())["v1"] == value
 
 
 def test_without_a_column_for_it_every_row_is_in_the_only_state() -> None:

@@ -211,13 +211,14 @@ def test_texts_sorted_by_code_point_walk_an_index_that_is_so_sorted(records: Exp
 
 def test_what_is_not_mapped_is_never_named_and_values_are_never_in_the_words(records: Explained) -> None:
     given = {"any": [{"region": "needle"}, {"phone": {"contains": "needle"}}, {"id": "424242"}, {"state": "paid"}]}
+    # What the dataset's states are called in the table is no value: it belongs to the statement, as names do.
     scope = scope_of(dataset(records.dialect), Grant(1, EVERYTHING, view=EVERYTHING))
     records.page(scope, limit=2, where=where(scope, given))
     records.count(scope, where(scope, given))
     records.visible(scope, "424242")
     records.aggregate(scope, group=scope.dataset.properties_by_name["region"])
     for statement in records.statements:
-        assert not any(word in statement for word in ("secret", "needle", "424242", "paid", "r.*"))
+        assert not any(word in statement for word in ("secret", "needle", "424242", "r.*"))
 
 
 def test_a_row_without_a_mapped_state_exists_for_nobody(records: Explained) -> None:

@@ -16,7 +16,7 @@ from bitting.core.schema import Column, ColumnKind, Dataset, Property, PropertyT
 from bitting.sqlalchemy.columns import AbsentColumn, EnumColumn, IntegerId, RowId, TypedColumn, typed_column
 from bitting.sqlalchemy.dialects import Beyond
 from bitting.sqlalchemy.layouts import CellColumn, joined
-from bitting.sqlalchemy.parameters import USER, Parameters
+from bitting.sqlalchemy.parameters import USER, Constants, Parameters
 
 _READ_AS = {
     "author": PropertyType.USER,
@@ -252,7 +252,7 @@ class TableLayout:
         fitting = [value for value in named if column.bound(value) is not None]
         if not fitting:
             return "FALSE" if positive else "TRUE"
-        return column.one_of(fitting, parameters, positive=positive)
+        return column.one_of(fitting, Constants(parameters), positive=positive)
 
     @property
     def _only_state(self) -> int | None:

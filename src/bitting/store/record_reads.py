@@ -93,12 +93,15 @@ class RecordReads:
             if conditions == "FALSE":
                 continue
             projection = sketch.projection(asked, order.by if stretch.phase == 1 else None)
-            columns = ", ".join([*projection.columns, stretch.value])
-            statement = limited(columns, renderer, conditions, stretch.order, limit + 1 - len(found))
+            columns = [*projection.columns]
+            if stretch.value not in columns:  # often it is a cell that is answered anyway
+                columns.append(stretch.value)
+            place = columns.index(stretch.value)
+            statement = limited(", ".join(columns), renderer, conditions, stretch.order, limit + 1 - len(found))
             values = _values(scope, sketch, renderer)
             rows = self._execute(statement, values, selective=where != TRUE)
             found += projection.rows(rows)
-            places += [(stretch.phase, row[-1], row[0]) for row in rows]
+            places += [(stretch.phase, row[place], row[0]) for row in rows]
             if len(found) > limit:
                 break
         return found[:limit], order.position(*places[limit - 1]) if len(found) > limit else None
