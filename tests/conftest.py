@@ -11,6 +11,7 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 
 from tests.support import postgres
 from tests.support.api import Api, Workspace, running_api
+from tests.support.redis import RedisServer
 from tests.support.shops import Shop, make_shop
 
 # How long an example takes says more of the machine than of the code.
@@ -70,6 +71,14 @@ def make_postgres_database(postgres_server: postgres.PostgresServer) -> Iterator
     """
     with ExitStack() as databases:
         yield lambda template=None: databases.enter_context(postgres_server.database(template))
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server, shared by the tests of one worker: each has workspaces of its own in it."""
+    server = RedisServer()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

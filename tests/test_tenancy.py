@@ -46,6 +46,7 @@ UNBOUND = {
 # These bind the workspace themselves: `self._ours`, `self.workspace` or the workspace given is in the statement.
 BOUND_BY_HAND = {
     ("audit", "_verify"),
+    ("feed", "append_change"),
     ("idempotency", "claim"),
     ("record_writes", "locked"),
 }
@@ -102,7 +103,7 @@ def test_what_binds_by_hand_names_the_workspace() -> None:
         tree = ast.parse((SOURCE / "store" / f"{module}.py").read_text())
         (function,) = (found for found in functions(tree) if found.name == name)
         source = ast.unparse(function)
-        assert re.search(r"self\._ours\(|'workspace_id': self\.workspace|workspace_id == workspace\b", source), name
+        assert re.search(r"self\._ours\(|'workspace_id': self\.workspace|workspace_id ?==? ?workspace\b", source), name
 
 
 def test_nobody_but_the_store_knows_the_tables() -> None:
@@ -130,6 +131,7 @@ def test_workspace_ids_are_minted_where_they_are_known_to_be() -> None:
         "store/identities.py",
         "store/workspaces.py",
         "store/audit.py",
+        "store/feed.py",
         "workspaces/operation.py",
     }
 
@@ -141,14 +143,14 @@ def test_workspace_ids_are_minted_where_they_are_known_to_be() -> None:
 def own_api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
     """A server of the test's own, whose statements are watched."""
     url = f"sqlite:///{tmp_path}/bitting.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with running_api(url) as api:
+    with running_api(url, sharing="leased") as api:
         yield api
 
 
 _FINDING = "FROM key_secrets \nWHERE key_secrets.digest IN"
 _NAMED = re.compile(rf"\b(?:FROM|INTO|UPDATE)\s+({'|'.join(sorted(TENANT_TABLES))})\b")
 
-LISTED = ("keys", "roles", "datasets", "users", "dashboards", "records", "audit")
+LISTED = ("keys", "roles", "datasets", "users", "dashboards", "routes", "records", "audit")
 
 
 def work(workspace: Workspace) -> None:
@@ -165,19 +167,25 @@ def work(workspace: Workspace) -> None:
     path = f"/v1/records/orders/{record}"
     role = workspace.role({"dataset": "orders", "states": ["new"], "view": ["total", "customer"]})
     dashboard = owner.post("/v1/dashboards", {"name": "d"}, headers={"Idempotency-Key": "x"}).json()["id"]
+    route = owner.post("/v1/routes", {"method": "GET", "path": "/orders", "scopes": ["records:read"]}).json()["id"]
     key = workspace.key(role=role, owner=user)
     child = owner.post("/v1/keys", {"name": "k", "rateLimits": [{"name": "a", "limit": 5, "windowSeconds": 60}]}).json()
+    limited = workspace.key(
+        rateLimits=[{"name": "a", "limit": 100, "windowSeconds": 60}], quota={"limit": 100, "refill": "daily"}
+    )
     properties = owner.get("/v1/datasets/orders").json()["properties"]
     answers = [
         owner.post("/v1/dashboards", {"name": "d"}, headers={"Idempotency-Key": "x"}),
         *(owner.get(f"/v1/{room}", count=True) for room in LISTED),
         *(owner.get(place) for place in (path, f"/v1/keys/{key.id}", f"/v1/keys/{key.id}/access", f"/v1/roles/{role}",
-                                         f"/v1/users/{user}", f"/v1/dashboards/{dashboard}", "/v1/workspace",
+                                         f"/v1/users/{user}", f"/v1/dashboards/{dashboard}", f"/v1/routes/{route}",
+                                         "/v1/workspace",
                                          "/v1/resources", "/v1/keys/current")),
         owner.get("/v1/audit", log="refusals", count=True),
         owner.get("/v1/records", dataset="orders", sort="-total", count=True, filter='{"note": "x"}', limit=1),
         key.get("/v1/records", count=True),
         key.get("/v1/keys"),
+        limited.get("/v1/keys/current"),
         owner.post("/v1/keys/verify", {"key": key.secret}),
         owner.patch(path, {"properties": {"total": 2, "seller": None}}),
         owner.post(f"{path}/state", {"state": "paid"}),
@@ -192,10 +200,12 @@ def work(workspace: Workspace) -> None:
         owner.patch(f"/v1/users/{user}", {"name": "U"}),
         owner.patch(f"/v1/roles/{role}", {"name": "R"}),
         owner.patch(f"/v1/dashboards/{dashboard}", {"name": "D"}),
+        owner.patch(f"/v1/routes/{route}", {"method": "*"}),
         owner.delete(path),
         owner.delete(f"/v1/users/{user}"),
         owner.delete(f"/v1/roles/{role}"),
         owner.delete(f"/v1/dashboards/{dashboard}"),
+        owner.delete(f"/v1/routes/{route}"),
         owner.delete("/v1/datasets/orders"),
         owner.delete("/v1/workspace"),
     ]  # fmt: skip

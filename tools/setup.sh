@@ -2,8 +2,9 @@
 # Readies this checkout: tools/setup.sh serve | test
 #
 # Makes .venv with exactly what requirements.lock names, and the project itself on top, editable. `test` also sees to
-# PostgreSQL's server programs. On a bare Debian machine it installs the packages it misses when it is root, and
-# otherwise prints the one command that does. When nothing has changed it says nothing and takes milliseconds.
+# the server programs that tests start: PostgreSQL, Redis, nginx and Caddy. On a bare Debian machine it installs the
+# packages it misses when it is root, and otherwise prints the one command that does. When nothing has changed it says
+# nothing and takes milliseconds.
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-test}
@@ -24,22 +25,45 @@ has_postgres() {
     return 1
 }
 
-# Installing `postgresql` makes a cluster and starts it. Nobody asked for a service on this machine (the tests run a
-# server of their own, in a temporary folder), so for this one installation the package is told to leave that out.
+# Debian keeps servers in /usr/sbin, which isn't on everybody's PATH.
+has_program() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
+
+# Debian starts a server when its package is installed, and `postgresql` makes a cluster besides. Nobody asked for a
+# service on this machine (the tests run servers of their own, in temporary folders), so both are told to leave that out
+# for this one installation: by a policy (invoke-rc.d: 101 forbids), unless the machine has one of its own, and by a
+# setting of PostgreSQL's.
+no_cluster=/etc/postgresql-common/createcluster.d/bitting-setup.conf
+policy=/usr/sbin/policy-rc.d
+own_policy=
+
+allow_services_again() {
+    [ -z "$own_policy" ] || rm -f "$policy"
+    rm -f "$no_cluster"
+    rmdir "${no_cluster%/*}" 2>/dev/null || true
+}
+
+forbid_services() {
+    trap allow_services_again EXIT
+    trap 'exit 1' HUP INT TERM
+    mkdir -p "${no_cluster%/*}"
+    echo 'create_main_cluster = false' >"$no_cluster"
+    if [ ! -e "$policy" ]; then
+        own_policy=yes
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+}
+
 debian_install() {
     command -v apt-get >/dev/null || fail "Missing here: $*. (These are the names of the Debian packages.)"
     command="apt-get update && apt-get install -y --no-install-recommends $*"
     [ "$(id -u)" = 0 ] || fail "Missing Debian packages: $*" "Install them, then try again:" "    sudo sh -c '$command'"
     echo "Installing Debian packages: $*" >&2
-    no_cluster=/etc/postgresql-common/createcluster.d/bitting-setup.conf
-    case " $* " in
-    *" postgresql "*)
-        mkdir -p "${no_cluster%/*}"
-        trap 'rm -f "$no_cluster"; rmdir "${no_cluster%/*}" 2>/dev/null || true' EXIT
-        echo 'create_main_cluster = false' >"$no_cluster"
-        ;;
-    esac
+    forbid_services
     DEBIAN_FRONTEND=noninteractive sh -c "$command" </dev/null >&2 || fail "apt-get failed; see above."
+    for package in "$@"; do  # nor when the machine starts next
+        systemctl disable --quiet "$package" >/dev/null 2>&1 || true
+    done
 }
 
 python_is() { "$PYTHON" -c "import sys; sys.exit(not ($1))"; }
@@ -59,8 +83,11 @@ sync_venv() {
 # What the environment was made from; $PWD because its scripts and the editable install hold this folder's path.
 state="$PYTHON|$PWD|$(cat requirements.lock pyproject.toml tools/setup.sh | cksum)"
 missing=
-if [ "$purpose" = test ] && ! has_postgres; then
-    missing=postgresql
+if [ "$purpose" = test ]; then
+    has_postgres || missing=postgresql
+    for program in nginx caddy redis-server; do
+        has_program "$program" || missing="$missing $program"
+    done
 fi
 if [ "$(cat "$stamp" 2>/dev/null)" != "$state" ]; then
     command -v "$PYTHON" >/dev/null || fail "No $PYTHON here. Bitting needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."

@@ -1,14 +1,14 @@
 """What every service stands on: reads and changes of one workspace, each one transaction.
 
 A change takes the workspace's turn, resolves the asking principal afresh (its authority may have gone
-since the request came in), and writes its audit line in the same transaction.
+since the request came in), and writes its audit line and its lines of the change feed in the same transaction.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bitting.core.calls import Call
+from bitting.core.changes import ChangeEvent, changed_by
 from bitting.core.decisions import Code, Denied
 from bitting.core.errors import BittingError, IdempotencyMismatch, NotFound, Refused, enforce
 from bitting.core.jsontext import canonical
@@ -31,10 +32,15 @@ from bitting.store.attached import AttachedRecords
 from bitting.store.audit import AuditEntry, Refusal
 from bitting.store.connections import Attachable, Connections
 from bitting.store.engine import Store
+from bitting.store.feed import Batch, append_change, open_feed
 from bitting.store.record_aggregates import RecordAggregates
 from bitting.store.tenancy import Tenant
 from bitting.verify.authentication import Authenticator, Clock
+from bitting.verify.cache import KeyCache
+from bitting.verify.feed import Feed
 from bitting.verify.hashing import Hasher
+from bitting.verify.limits import Limiter, MemoryLimiter, Outcome, WindowLeft, open_limiter
+from bitting.verify.verifier import Verifier
 
 
 def system_clock() -> int:
@@ -44,13 +50,14 @@ def system_clock() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request: who asks, by which call, and what its headers ask of the change."""
+    """One request: who asks, by which call, what its headers ask, and what is left of the key's limits."""
 
     principal: Principal
     call: Call | None = None
     request_id: str | None = None
     idempotency_key: str | None = None
     if_match: str | None = None
+    left: tuple[WindowLeft, ...] = ()
 
 
 class Reading(Tenant):
@@ -102,13 +109,14 @@ class Reading(Tenant):
 
 
 class Change(Reading):
-    """A change of one workspace, not yet committed."""
+    """A change of one workspace, not yet committed; `events` is what the feed will tell of it."""
 
     def __init__(
         self, connection: Connection, context: Context, principal: Principal, backend: Backend, opened: ExitStack
     ) -> None:
         super().__init__(connection, principal, backend.clock(), backend.connections, opened)
         self.context = context
+        self.events: list[ChangeEvent] = []
         self._backend = backend
 
     def refresh(self) -> None:
@@ -120,9 +128,12 @@ class Change(Reading):
         self.principal = self._backend.fresh(self.connection, self.context)
 
     def record(self, action: str, target: str, before: Any = None, after: Any = None) -> None:
-        """Writes the change's audit line; `before` and `after` never hold a secret."""
+        """Writes the change's audit line and tells the feed; `before` and `after` never hold a secret."""
         entry = AuditEntry(0, self.now, self.principal.actor, action, target, before, after, self.context.request_id)
         self.audit.append(self._backend.audit_secret, entry)
+        changed = changed_by(action, target, self.workspace_id)
+        if changed is not None:
+            self.events.append(append_change(self.connection, self.workspace_id, *changed, self.now))
 
     def first_answer(self, operation: str, body: object) -> dict[str, Any] | None:
         """What this request was answered the first time, if it is a replay by its Idempotency-Key.
@@ -157,6 +168,10 @@ class Backend:
         hasher: how secrets are kept.
         clock: now, in microseconds UTC.
         connections: the databases whose tables may be attached; none unless given.
+        cache: where verified keys are kept, used only while changes are watched.
+        limiter: counts what keys spend; by itself in this process unless given.
+
+    `on_change` may be set to be told of what this process has changed, once it is committed and before it is answered.
     """
 
     def __init__(
@@ -168,6 +183,8 @@ class Backend:
         hasher: Hasher | None = None,
         clock: Clock = system_clock,
         connections: Connections | None = None,
+        cache: KeyCache | None = None,
+        limiter: Limiter[Any] | None = None,
     ) -> None:
         self.store = store
         self.connections = connections or Connections({}, store.url)
@@ -177,21 +194,65 @@ class Backend:
         self.clock = clock
         self.authenticator = Authenticator(store, self.hasher, plans, clock)
         self.authenticator.flag_exposed = self._log_exposure
+        self.limiter = limiter or MemoryLimiter(store)
+        self.verifier = Verifier(self.authenticator.find, cache or KeyCache(), clock, self.limiter)
+        self.on_change: Callable[[Sequence[ChangeEvent]], None] = self.verifier.cache.apply
+        self._feed: Feed | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Backend:
         """The backend that the settings describe."""
         store = Store(settings.database_url.get_secret_value())
+        url = None if settings.limits_url is None else settings.limits_url.get_secret_value()
         return cls(
             store,
             audit_secret=settings.signing_secret(),
             plans=settings.plans,
             hasher=Hasher({name: pepper.get_secret_value().encode() for name, pepper in settings.peppers.items()}),
             connections=Connections(attachable(settings), store.url),
+            cache=KeyCache(settings.cache_entries, settings.cache_megabytes * 1_000_000),
+            limiter=open_limiter(store, settings.sharing, url, settings.limits_when_lost),
         )
 
+    def watch(self, max_staleness: float = 1.0) -> Feed:
+        """Starts to watch for changes that other processes commit: from then on verified keys are served from memory.
+
+        max_staleness: seconds after which what was read of changes is too old for that.
+        Returns the feed; `close` ends it.
+        """
+        feed = Feed(lambda: open_feed(self.store), self._take, max_staleness=max_staleness)
+        feed.start()
+        self._feed = self.verifier.feed = feed
+        return feed
+
+    def charge(self, principal: Principal, cost: int = 1) -> Outcome | None:
+        """Charges a call of the API to the key that makes it; None when the key has no limits.
+
+        Raises:
+            Unavailable: a quota has to be drawn and the store can't be reached.
+        """
+        if not principal.limits:
+            return None
+        now = self.clock()
+        spend = self.limiter.prepare(principal.workspace, principal.limits, now)
+        return self.limiter.charge(spend, cost, now)
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether what other processes changed is known here, as it has to be where changes are watched."""
+        return self._feed is None or self._feed.fresh(time.monotonic())
+
+    def _take(self, batch: Batch) -> None:
+        if batch.reset:
+            self.verifier.cache.reset()
+        elif batch.events:
+            self.verifier.cache.apply(batch.events)
+
     def close(self) -> None:
-        """Closes every connection to a database."""
+        """Closes every connection to a database, and stops to watch for changes."""
+        if self._feed is not None:
+            self._feed.stop()
+        self.limiter.close()
         self.connections.close()
         self.store.close()
 
@@ -221,7 +282,9 @@ class Backend:
         with self.store.write() as connection, ExitStack() as opened:
             if not Tenant(connection, context.principal.workspace).workspace.lock():
                 raise NotFound
-            yield Change(connection, context, self.fresh(connection, context), self, opened)
+            change = Change(connection, context, self.fresh(connection, context), self, opened)
+            yield change
+        self.announce(change)
 
     @contextmanager
     def change_records(self, context: Context) -> Iterator[Change]:
@@ -232,7 +295,14 @@ class Backend:
         with self.store.write() as connection, ExitStack() as opened:
             if not Tenant(connection, context.principal.workspace).workspace.share():
                 raise NotFound
-            yield Change(connection, context, self.fresh(connection, context), self, opened)
+            change = Change(connection, context, self.fresh(connection, context), self, opened)
+            yield change
+        self.announce(change)
+
+    def announce(self, change: Change) -> None:
+        """Tells this process of a change that has been committed; the others learn of it from the feed."""
+        if change.events:
+            self.on_change(tuple(change.events))
 
     def fresh(self, connection: Connection, context: Context) -> Principal:
         """The context's principal as it is now, and still permitted the call.

@@ -7,9 +7,9 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -120,6 +120,26 @@ class Settings(BaseSettings):
         description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed "
         "(in the environment: separated by commas).",
     )
+    max_staleness: float = Field(
+        1.0,
+        ge=0.05,
+        le=1.0,
+        description="Seconds after which a process that has not read of changes serves nothing from its memory: a "
+        "revoked key is refused by every process within this time.",
+    )
+    cache_entries: int = Field(200_000, ge=1, description="How many verified keys each process keeps in memory.")
+    cache_megabytes: int = Field(256, ge=1, description="How much memory, about, they may take up in each process.")
+    limits: Literal["memory", "exact", "leased"] | None = Field(
+        None,
+        description="How processes share rate limits: `memory` (each for itself), `leased`, `exact` (needs "
+        "`limits_url`). Unless set: `memory` with one worker, `leased` with several.",
+    )
+    limits_url: SecretStr | None = Field(
+        None, description="A Redis or Valkey server that counts rate limits for all processes: `redis://host:6379/0`."
+    )
+    limits_when_lost: Literal["open", "closed"] = Field(
+        "closed", description="While it can't be reached: calls pass uncounted, or are refused."
+    )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body, in bytes.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
 
@@ -162,6 +182,17 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def sharing(self) -> Literal["memory", "exact", "leased"]:
+        """How processes share rate limits."""
+        return self.limits or ("memory" if self.workers == 1 else "leased")
+
+    @model_validator(mode="after")
+    def _limits_have_a_server(self) -> Self:
+        if self.limits == "exact" and self.limits_url is None:
+            raise ValueError("limits: exact limits need limits_url, a Redis or Valkey server")
+        return self
 
     @property
     def proxies(self) -> Networks:

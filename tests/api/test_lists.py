@@ -31,6 +31,10 @@ def make_dashboard(workspace: Workspace, name: str) -> None:
     assert workspace.owner.post("/v1/dashboards", {"name": name}).status_code == 201
 
 
+def make_route(workspace: Workspace, name: str) -> None:
+    assert workspace.owner.post("/v1/routes", {"method": "*", "path": f"/{name}", "scopes": []}).status_code == 201
+
+
 def make_record(workspace: Workspace, name: str) -> None:
     if workspace.owner.get("/v1/datasets/leads").status_code == 404:
         workspace.dataset("leads", total="integer")
@@ -51,6 +55,7 @@ LISTS: dict[str, Callable[[Workspace, str], None]] = {
     "/v1/datasets": make_dataset,
     "/v1/users": make_user,
     "/v1/dashboards": make_dashboard,
+    "/v1/routes": make_route,
     "/v1/records": make_record,
     "/v1/records?dataset=leads": make_record,
     "/v1/records?dataset=leads&sort=-total": make_record,

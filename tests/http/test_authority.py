@@ -108,6 +108,12 @@ NEEDED: dict[str, str | None] = {
     "DELETE /v1/workspace": "workspace:write",
     "GET /v1/resources": "resources:read",
     "PUT /v1/resources": "resources:write",
+    "GET /v1/routes": "resources:read",
+    "POST /v1/routes": "resources:write",
+    "GET /v1/routes/{route_id}": "resources:read",
+    "PATCH /v1/routes/{route_id}": "resources:write",
+    "DELETE /v1/routes/{route_id}": "resources:write",
+    "GET /v1/authorize/{workspace_id}": None,
     "GET /v1/records": "records:read",
     "POST /v1/records": "records:write",
     "GET /v1/records/{dataset}/{record_id}": "records:read",
@@ -119,8 +125,18 @@ NEEDED: dict[str, str | None] = {
 }
 # Beyond the scope: who is in the list of users is for administrators, own profile or not.
 ADMINISTRATORS_ONLY = {"GET /v1/users"}
-# Sessions and `full` keys alone write users and declare resources.
-FULL_ONLY = {"POST /v1/users", "PATCH /v1/users/{user_id}", "DELETE /v1/users/{user_id}", "PUT /v1/resources"}
+# Sessions and `full` keys alone write users and declare resources and routes.
+FULL_ONLY = {
+    "POST /v1/users",
+    "PATCH /v1/users/{user_id}",
+    "DELETE /v1/users/{user_id}",
+    "PUT /v1/resources",
+    "POST /v1/routes",
+    "PATCH /v1/routes/{route_id}",
+    "DELETE /v1/routes/{route_id}",
+}
+# Trusted proxies alone ask it, of which there is none here: tests/gateway has the rest.
+NOBODY = {"GET /v1/authorize/{workspace_id}"}
 
 
 def rank(user_type: str) -> int:
@@ -137,6 +153,8 @@ def holds(user_type: str, kind: str, access: str, scope: str) -> bool:
 
 def may(user_type: str, kind: str, access: str, call: str) -> bool:
     """Whether a key may make a call."""
+    if call in NOBODY:
+        return False
     scope = NEEDED[call]
     if scope is None:
         return True
@@ -154,6 +172,7 @@ class Scene:
 
     workspace: Workspace
     dashboard: str = ""
+    route: str = ""
     role: int = 0
     record: str = ""
     user: str = ""
@@ -168,6 +187,7 @@ class Scene:
         scene.record = scene.new_record()
         scene.user = workspace.user()
         scene.dashboard = scene.new_dashboard()
+        scene.route = scene.new_route()
         return scene
 
     def new_record(self) -> str:
@@ -175,6 +195,9 @@ class Scene:
 
     def new_dashboard(self) -> str:
         return str(self.workspace.owner.post("/v1/dashboards", {"name": "One"}).json()["id"])
+
+    def new_route(self) -> str:
+        return str(self.workspace.owner.post("/v1/routes", _new_route()).json()["id"])
 
     def new_dataset(self) -> str:
         name = new_id("req").lower()
@@ -265,6 +288,10 @@ def _unique() -> str:
     return new_id("req").lower()
 
 
+def _new_route() -> dict[str, Any]:
+    return {"method": "GET", "path": f"/{_unique()}", "scopes": []}
+
+
 def _attach(scene: Scene, caller: Caller, expected: bool) -> Request:
     backend = scene.workspace.api.backend
     if "shop" not in backend.connections.attachable:
@@ -330,6 +357,12 @@ PROBES: dict[str, Probe] = {
     "DELETE /v1/workspace": Probe(204, lambda s, c, x: ("/v1/workspace", None)),
     "GET /v1/resources": Probe(200, lambda s, c, x: ("/v1/resources", None)),
     "PUT /v1/resources": Probe(200, lambda s, c, x: ("/v1/resources", DECLARED)),
+    "GET /v1/routes": Probe(200, lambda s, c, x: ("/v1/routes?limit=1", None)),
+    "POST /v1/routes": Probe(201, lambda s, c, x: ("/v1/routes", _new_route())),
+    "GET /v1/routes/{route_id}": Probe(200, lambda s, c, x: (f"/v1/routes/{s.route}", None)),
+    "PATCH /v1/routes/{route_id}": Probe(200, lambda s, c, x: (f"/v1/routes/{s.route}", {"method": "*"})),
+    "DELETE /v1/routes/{route_id}": Probe(204, lambda s, c, x: (f"/v1/routes/{s.new_route() if x else s.route}", None)),
+    "GET /v1/authorize/{workspace_id}": Probe(200, lambda s, c, x: (f"/v1/authorize/{s.workspace.id}", None)),
     "GET /v1/records": Probe(200, lambda s, c, x: ("/v1/records?limit=1", None)),
     "POST /v1/records": Probe(
         201, lambda s, c, x: ("/v1/records", {"dataset": "orders", "state": "new", "properties": {"total": 2}})

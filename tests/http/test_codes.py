@@ -424,6 +424,7 @@ def _things(workspace: Workspace) -> dict[str, tuple[str, str]]:
     dashboard = owner.post("/v1/dashboards", {"name": "One"}).json()["id"]
     record = workspace.record("orders", "new", total=1)
     user = workspace.user()
+    route = owner.post("/v1/routes", {"method": "GET", "path": "/one", "scopes": []}).json()["id"]
     return {
         "keys": (f"/v1/keys/{key}", f"/v1/keys/{new_id('key')}"),
         "roles": (f"/v1/roles/{role}", "/v1/roles/987654"),
@@ -432,6 +433,7 @@ def _things(workspace: Workspace) -> dict[str, tuple[str, str]]:
         "records elsewhere": (f"/v1/records/tasks/{record}", f"/v1/records/tasks/{new_id('rec')}"),
         "dashboards": (f"/v1/dashboards/{dashboard}", f"/v1/dashboards/{new_id('dsh')}"),
         "users": (f"/v1/users/{user}", f"/v1/users/{new_id('usr')}"),
+        "routes": (f"/v1/routes/{route}", f"/v1/routes/{new_id('rte')}"),
     }
 
 
@@ -452,6 +454,7 @@ _BODIES: dict[str, tuple[tuple[str, str, Any], ...]] = {
     ),
     "dashboards": (("PATCH", "", {"name": "b"}), ("GET", "/data", None)),
     "users": (("PATCH", "", {"name": "b"}),),
+    "routes": (("PATCH", "", {"method": "*"}),),
 }
 
 

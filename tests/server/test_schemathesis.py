@@ -89,6 +89,7 @@ def furnished(api: Api) -> tuple[Workspace, dict[str, Any]]:
     role = workspace.role({"dataset": "orders", "states": ["new"], "view": ["total"], "record": ["create"]})
     dashboard = owner.post("/v1/dashboards", {"name": "Sales"}).json()["id"]
     assert owner.put("/v1/resources", {"links": {"read": {"readOnly": True}, "write": {}}}).status_code == 200
+    route = owner.post("/v1/routes", {"method": "GET", "path": "/links", "scopes": ["links:read"]}).json()["id"]
     target = workspace.key(role=role, environment="test", allowedIps=["10.0.0.0/8"], metadata={"a": 1.5})
     return workspace, {
         "key_id": target.id,
@@ -97,6 +98,8 @@ def furnished(api: Api) -> tuple[Workspace, dict[str, Any]]:
         "user_id": workspace.user(role=role),
         "dashboard_id": dashboard,
         "record_id": record,
+        "route_id": route,
+        "workspace_id": workspace.id,
     }
 
 

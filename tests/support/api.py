@@ -28,6 +28,7 @@ from bitting.store.engine import Store
 from bitting.store.migrate import migrate
 from bitting.store.tenancy import Tenant
 from bitting.store.workspaces import WorkspaceRow, add_workspace
+from bitting.verify.limits import Sharing, open_limiter
 
 AUDIT_SECRET = b"a secret of the tests, 32 bytes+"
 DEADLINE = 30.0  # seconds; only ever reached by a test that fails
@@ -167,16 +168,18 @@ def code_of(answer: httpx2.Response) -> str | None:
 
 
 @contextmanager
-def running_api(url: str, **settings: Any) -> Iterator[Api]:
-    """A server on a database that is migrated first."""
+def running_api(url: str, sharing: Sharing = "memory", **settings: Any) -> Iterator[Api]:
+    """A server on a database that is migrated first; sharing: how it counts limits."""
     clock = Clock()
     store = Store(url)
     migrate(store)
-    backend = Backend(store, audit_secret=AUDIT_SECRET, plans=dict(DEFAULT_PLANS), clock=clock)
+    limiter = open_limiter(store, sharing)
+    backend = Backend(store, audit_secret=AUDIT_SECRET, plans=dict(DEFAULT_PLANS), clock=clock, limiter=limiter)
+    backend.watch()
     app = create_app(Settings(**{"log_level": "error", **settings}), backend)
     with serving(app) as base_url, httpx2.Client(base_url=base_url, timeout=DEADLINE) as client:
         yield Api(base_url, backend, clock, client)
-    store.close()
+    backend.close()
 
 
 @contextmanager

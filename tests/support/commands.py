@@ -67,12 +67,12 @@ class Cli:
         )
 
     @contextmanager
-    def served(self, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    def served(self, *options: str, log_to: str = "serve.log") -> Iterator[tuple[str, subprocess.Popen[str]]]:
         """A real `bitting serve` on a free port: its address, once it answers, and its process."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        with (self.folder / "serve.log").open("w") as log:
+        with (self.folder / log_to).open("w") as log:
             process = subprocess.Popen(
                 [*BITTING, "serve", "--port", str(port), *options],
                 cwd=self.folder,

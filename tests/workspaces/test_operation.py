@@ -9,6 +9,7 @@ from bitting.audit.service import verify_trail
 from bitting.backend import Backend
 from bitting.core.authority import Access, UserType
 from bitting.core.errors import NotFound
+from bitting.core.lifecycle import principal_of
 from bitting.core.plans import DEFAULT_PLANS
 from bitting.core.principal import WorkspaceId
 from bitting.core.problems import InvalidInput
@@ -17,7 +18,6 @@ from bitting.store.engine import Store
 from bitting.store.migrate import migrate
 from bitting.store.tenancy import Tenant
 from bitting.store.workspaces import every_workspace
-from bitting.verify.authentication import Subject
 from bitting.workspaces.operation import create_workspace, set_plan
 
 OWNER = ("owner@example.com", "Olga Owner")
@@ -36,11 +36,12 @@ def test_a_new_workspace_has_an_owner_and_a_key_that_works(backend: Backend) -> 
     row, owner, secret = create_workspace(backend, "Acme", "acme", "small", *OWNER)
     assert secret.reveal().startswith("acme_")
     assert well_formed(secret.reveal())
-    verdict = backend.authenticator.verify(row.id, Subject(secret))
-    assert verdict.denied is None
-    assert verdict.principal is not None
-    assert (verdict.principal.user_type, verdict.principal.access) == (UserType.OWNER, Access.FULL)
-    assert not verdict.principal.bound
+    assert backend.verifier.verify(row.id, secret.reveal()).valid
+    identity = backend.authenticator.find(secret.reveal())
+    assert identity is not None
+    principal = principal_of(identity)
+    assert (principal.user_type, principal.access) == (UserType.OWNER, Access.FULL)
+    assert not principal.bound
     with backend.store.read() as connection:
         assert Tenant(connection, row.id).users.free_owners() == {owner.id}
 
@@ -74,7 +75,7 @@ def test_a_plan_is_one_of_the_table(backend: Backend) -> None:
     row, _, secret = create_workspace(backend, "Acme", "acme", "small", *OWNER)
     assert set_plan(backend, row.id, "free").plan == "free"
     assert set_plan(backend, row.id, "free").plan == "free"
-    assert backend.authenticator.verify(row.id, Subject(secret)).denied is not None
+    assert not backend.verifier.verify(row.id, secret.reveal()).valid
     with backend.store.read() as connection:
         newest, *_, first = Tenant(connection, row.id).audit.page(10, None).items
     assert (newest.seq, newest.action, newest.before["plan"], newest.after["plan"]) == (

@@ -72,8 +72,8 @@ def page() -> str:
 def openapi() -> dict[str, Any]:
     """The OpenAPI document; it needs no database."""
     backend = Backend(Store("sqlite://"), audit_secret=bytes(32), plans={})
-    guard: Any = create_app(Settings.model_construct(**_defaults()), backend)
-    app: FastAPI = guard._app
+    hot: Any = create_app(Settings.model_construct(**_defaults()), backend)
+    app: FastAPI = hot._app._app  # what stands before it answers calls of its own
     return make_openapi(app)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -64,7 +64,7 @@ BITTING_CONNECTIONS__SHOP__TABLES=orders,crm.customers
 Give `peppers` in one place only, and from the environment as JSON: their order matters.
 """
 
-_TYPES = {"str": "text", "int": "integer", "dict": "table", "list": "list", "Path": "path"}
+_TYPES = {"str": "text", "int": "integer", "float": "number", "dict": "table", "list": "list", "Path": "path"}
 
 
 def page() -> str:
@@ -83,10 +83,14 @@ def described(field: FieldInfo) -> str:
 
 
 def _type(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(map(code, get_args(field.annotation)))
     kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType] or [field.annotation]
     kind: Any = kinds[0] if NoneType in get_args(field.annotation) else field.annotation
     if kind is SecretStr:
         return "text, secret"
+    if get_origin(kind) is Literal:
+        return ", ".join(map(code, get_args(kind)))
     origin = getattr(kind, "__origin__", kind)
     word = _TYPES[getattr(origin, "__name__", str(origin))]
     bounds = {type(item).__name__: item for item in field.metadata}

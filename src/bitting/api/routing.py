@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -25,6 +26,9 @@ from bitting.core.jsontext import text_flaw
 from bitting.core.permission import may_call
 from bitting.core.principal import Principal
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.verify.limits import Outcome
+from bitting.verify.limits import headers as limit_headers
+from bitting.verify.verifier import LIMITED
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -73,7 +77,8 @@ class CallRoute(APIRoute):
         except Refused as error:
             backend.log_refusal(context, error)
             raise
-        return context
+        outcome = charge(request, backend, principal)
+        return context if outcome is None else replace(context, left=tuple(outcome.windows))
 
     def _check_query(self, request: Request) -> None:
         names = [name for name, _ in request.query_params.multi_items()]
@@ -105,6 +110,22 @@ def authenticate(request: Request, backend: Backend) -> Principal:
         raise Refused(result)
     request.state.principal = result
     return result
+
+
+def charge(request: Request, backend: Backend, principal: Principal) -> Outcome | None:
+    """Charges a call to the key that makes it, and has every answer say what is left (see server/guard).
+
+    Raises:
+        Refused: when a limit or quota is used up.
+        Unavailable: when a quota has to be drawn and can't be.
+    """
+    outcome = backend.charge(principal)
+    if outcome is not None:
+        request.state.limit_headers = limit_headers(outcome, backend.clock())
+        denied = LIMITED[outcome.refused]
+        if denied is not None:
+            raise Refused(denied)
+    return outcome
 
 
 def _tagged(request: Request, response: Response) -> Response:

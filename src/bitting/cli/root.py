@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bitting import __version__
-from bitting.cli import apply, attach, audit, doctor, keys, records, sample, serve, settings, workspaces
+from bitting.cli import apply, attach, audit, doctor, keys, records, routes, sample, serve, settings, workspaces
 from bitting.cli.errors import ExpectedErrors
 
 # Plain tracebacks for what nobody expected: a pretty one may show the values of variables.
@@ -49,4 +49,5 @@ app.add_typer(keys.group, name="keys")
 app.add_typer(apply.roles, name="roles")
 app.add_typer(apply.datasets, name="datasets")
 app.add_typer(records.group, name="records")
+app.add_typer(routes.group, name="routes")
 app.add_typer(audit.group, name="audit")

@@ -122,9 +122,14 @@ def _address(listening: socket.socket) -> str:
 
 
 def _run(listening: socket.socket, workers: int) -> None:
+    import os
+
     from uvicorn import Config, Server
     from uvicorn.supervisors import Multiprocess
 
+    os.environ["BITTING_WORKERS"] = str(
+        workers
+    )  # each reads the settings anew, and counts limits by how many there are
     # Who called is worked out from the settings' trusted proxies, and requests are logged by the application.
     config = Config(
         _APP,

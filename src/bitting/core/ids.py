@@ -7,8 +7,8 @@ import secrets
 
 from bitting.core.tokens import RandomBelow, random_base62
 
-KINDS = frozenset({"key", "usr", "wsp", "rec", "dsh", "sec", "req"})
-"""key, user, workspace, record, dashboard, secret of a key, request."""
+KINDS = frozenset({"key", "usr", "wsp", "rec", "dsh", "sec", "req", "rte"})
+"""key, user, workspace, record, dashboard, secret of a key, request, route."""
 
 RANDOM_LENGTH = 22
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from bitting.core.authority import Access, lower
 from bitting.core.decisions import ALLOWED, Code, Decision, Denied
-from bitting.core.network import Networks, parse_address
+from bitting.core.limits import LimitsOf
+from bitting.core.network import Networks, client_address, is_loopback, parse_address
 from bitting.core.principal import Credential, KeyFacts, Kind, Principal, UserFacts, WorkspaceId
 from bitting.core.roles import Role
 
@@ -16,7 +17,8 @@ class Identity:
     """What the store knows of a credential: its key and all that the key's rights hang on.
 
     `secret_ends` is when this secret ends (rotation), if it does; `owner` is None for a workspace key,
-    and for a personal key whose user has left.
+    and for a personal key whose user has left. `limits` are all that a call with the key spends from: its own, those of
+    the keys it descends from, its owner's.
     """
 
     workspace: WorkspaceId
@@ -27,6 +29,7 @@ class Identity:
     owner_role: Role | None
     plan_has_keys: bool
     declared: dict[str, dict[str, bool]]
+    limits: tuple[LimitsOf, ...] = ()
     credential: Credential | None = field(default=None, repr=False)
 
 
@@ -59,6 +62,38 @@ class Transport:
     secure: bool
     local: bool
     from_browser: bool
+
+
+FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip")
+"""Headers by which somebody between says that it passes a request on."""
+
+
+def transport_of(
+    peer: str | None,
+    scheme: str,
+    forwarded_for: tuple[str, ...],
+    forwarded_proto: tuple[str, ...],
+    proxies: Networks,
+    *,
+    forwarded: bool,
+    from_browser: bool,
+) -> Transport:
+    """How a request came; what forwarding headers say counts only from a trusted proxy.
+
+    peer: the address that the connection came from, None: unknown; scheme: the connection's own; forwarded_for and
+    forwarded_proto: the values of these headers; proxies: the trusted ones; forwarded: whether any header of
+    FORWARDING came; from_browser: whether one came that only web pages send.
+    """
+    where = None if peer is None else parse_address(peer)
+    trusted = where is not None and proxies.contains(where)
+    said = [value.strip().lower() for value in forwarded_proto]
+    return Transport(
+        address=None if peer is None else client_address(peer, forwarded_for, proxies),
+        secure=said == ["https"] if trusted else scheme == "https",
+        # This machine, with nobody behind it.
+        local=where is not None and is_loopback(where) and not trusted and not forwarded,
+        from_browser=from_browser,
+    )
 
 
 def transport_allowed(transport: Transport, allowed: Networks) -> Decision:
@@ -96,5 +131,6 @@ def principal_of(identity: Identity) -> Principal:
         user=owner,
         key=key,
         declared=identity.declared,
+        limits=identity.limits,
         credential=identity.credential,
     )

@@ -1,4 +1,4 @@
-"""The limits that a key or user carries: rates over sliding windows, and a quota that is refilled."""
+"""The limits that a key or user carries: rates, and a quota that is refilled."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class Refill(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `limit` (1 to 10^9) calls in any `window_seconds` (1 to a year); `name` is unique on its key."""
+    """`limit` (1 to 10^9) calls at once, then one every `window_seconds` (1 to a year) / `limit`: see core/gcra.
+
+    `name` is unique on its key.
+    """
 
     name: str
     limit: int
@@ -54,6 +57,10 @@ class Quota:
     def as_json(self) -> dict[str, object]:
         """The quota as callers write it."""
         return {"limit": self.limit, "refill": self.refill.value}
+
+
+LimitsOf = tuple[str, tuple[RateLimit, ...], Quota | None]
+"""Whose limits (the id of a key or user), and which."""
 
 
 def parse_rate_limits(value: object, path: str = "rateLimits") -> tuple[RateLimit, ...]:

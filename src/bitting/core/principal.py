@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NewType
 
 from bitting.core.authority import Access, UserType
-from bitting.core.limits import Quota, RateLimit
+from bitting.core.limits import LimitsOf, Quota, RateLimit
 from bitting.core.network import Networks
 from bitting.core.roles import Role
 
@@ -73,7 +73,8 @@ class Principal:
     """Who is asking.
 
     `user_type` is the effective one; `roles` all that bind it (a personal key: its own and its
-    owner's), of which `key_roles` are the key's own. No roles: unrestricted data access.
+    owner's), of which `key_roles` are the key's own. No roles: unrestricted data access. `limits` are all
+    that a call spends from.
     """
 
     workspace: WorkspaceId
@@ -86,6 +87,7 @@ class Principal:
     user: UserFacts | None = None
     key: KeyFacts | None = None
     declared: dict[str, dict[str, bool]] = field(default_factory=dict)
+    limits: tuple[LimitsOf, ...] = ()
     credential: Credential | None = field(default=None, repr=False)
 
     @property

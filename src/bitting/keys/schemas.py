@@ -39,7 +39,7 @@ class KeyCreate(Body):
     owner: str | None = Field(None, max_length=40, description="A user's id makes it a personal key; never changes")
     expiresAt: Time | None = Field(None, description="RFC 3339 with offset; null: no end")
     rateLimits: RateLimits = Field([], description="Stored; not enforced yet")
-    quota: QuotaModel | None = Field(None, description="Stored; not enforced yet")
+    quota: QuotaModel | None = Field(None, description="How many calls until it is refilled; null: any number")
     metadata: Metadata = {}
 
 
@@ -54,7 +54,7 @@ class KeyChange(Body):
     allowedIps: AllowedIps = []
     expiresAt: Time | None = Field(None, description="RFC 3339 with offset; null: no end")
     rateLimits: RateLimits = Field([], description="Stored; not enforced yet")
-    quota: QuotaModel | None = Field(None, description="Stored; not enforced yet")
+    quota: QuotaModel | None = Field(None, description="How many calls until it is refilled; null: any number")
     metadata: Metadata = {}
 
 
@@ -94,11 +94,22 @@ class NewKeyView(KeyView):
     key: str | None = Field(description="The secret, shown this once; null in the replay of an earlier request")
 
 
+class LimitLeft(View):
+    """What is left of one rate limit."""
+
+    name: str
+    limit: int
+    windowSeconds: int
+    remaining: int
+    resetSeconds: int = Field(description="Until all of it is back, if no call comes")
+
+
 class CurrentKeyView(KeyView):
     """The key that asks, and what it holds now."""
 
     effectiveUserType: UserTypeName = Field(description="The lower of the key's and, for a personal key, its owner's")
     workspace: str
+    left: list[LimitLeft] = Field(description="What is left of its rate limits, its parents' and its owner's")
 
 
 class AccessState(View):
@@ -166,13 +177,24 @@ class Verify(Body):
     scopes: Annotated[list[str], Field(max_length=50, description="All of them are required")] = []
     environment: str | None = Field(None, max_length=16, description="Must equal the key's; none: any passes")
     ip: str | None = Field(None, max_length=100, description="Who called you; needed for keys with `allowedIps`")
-    cost: int = Field(1, ge=0, le=1_000_000, description="What the call spends from the key's limits; not charged yet")
+    cost: int = Field(1, ge=0, le=1_000_000, description="What the call spends from the key's limits")
     dataset: str | None = Field(
         None, max_length=200, description="The dataset that the call reaches into; the answer has `data`"
     )
     action: Literal["read", "create", "edit", "changeState", "archive", "delete"] | None = Field(
         None, description="What is to be done there; none: `read`"
     )
+
+
+class RateLimitView(View):
+    """The rate limit with the least left; without one, null."""
+
+    name: str | None
+    limit: int | None
+    windowSeconds: int | None
+    remaining: int | None
+    resetSeconds: int | None = Field(description="Until all of it is back, if no call comes")
+    retryAfterSeconds: int | None = Field(description="When refused: how long to wait, null where waiting doesn't help")
 
 
 class VerdictView(View):
@@ -189,6 +211,7 @@ class VerdictView(View):
     scopes: list[str] | None = None
     environment: str | None = None
     metadata: dict[str, Any] | None = None
+    rateLimit: RateLimitView | None = Field(None, description="Where the key has limits and the call got that far")
     data: Literal["always", "never"] | dict[str, Any] | None = Field(
         None, description="Where a dataset was asked for: what of it the key reaches (docs/verify-data.md has the form)"
     )

@@ -61,7 +61,17 @@ def current_key(backend: Backend, context: Context) -> dict[str, Any]:
         if row is None:
             raise NotFound
         effective = {"effectiveUserType": principal.user_type.value, "workspace": principal.workspace}
-        return {**key_view(row, reading.now), **effective}
+        left = [
+            {
+                "name": window.name,
+                "limit": window.limit,
+                "windowSeconds": window.window_seconds,
+                "remaining": window.remaining,
+                "resetSeconds": -(-window.reset_us // 1_000_000),
+            }
+            for window in context.left
+        ]
+        return {**key_view(row, reading.now), **effective, "left": left}
 
 
 # --- changing ------------------------------------------------------------------------------------

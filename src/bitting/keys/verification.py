@@ -7,7 +7,8 @@ from typing import Any
 from bitting.backend import Backend, Context, Reading
 from bitting.core.authority import Access, parse_scopes
 from bitting.core.data_access import NEVER, DataAction, settle, write_access
-from bitting.core.decisions import Code, insufficient
+from bitting.core.decisions import insufficient
+from bitting.core.lifecycle import principal_of
 from bitting.core.network import parse_address
 from bitting.core.predicates import TRUE
 from bitting.core.principal import Principal
@@ -15,9 +16,9 @@ from bitting.core.problems import InvalidInput
 from bitting.core.reach import Reach
 from bitting.core.roles import Role
 from bitting.core.schema import Catalogue, Dataset
-from bitting.core.tokens import Secret
 from bitting.keys.schemas import Verify
-from bitting.verify.authentication import Subject, Verdict
+from bitting.verify.limits import rate_limit
+from bitting.verify.verifier import Verdict
 
 
 def verify_key(backend: Backend, context: Context, asked: Verify) -> dict[str, Any]:
@@ -27,15 +28,27 @@ def verify_key(backend: Backend, context: Context, asked: Verify) -> dict[str, A
         raise InvalidInput.at("ip", "an IPv4 or IPv6 address is expected")
     if asked.action is not None and asked.dataset is None:
         raise InvalidInput.at("action", "says what is done with records: name their dataset too")
-    subject = Subject(Secret(asked.key), tuple(asked.scopes), asked.environment, asked.ip)
-    verdict = backend.authenticator.verify(context.principal.workspace, subject)
-    if asked.dataset is None or verdict.denied is not None or verdict.principal is None:
-        return _view(verdict)
+    if asked.dataset is None:
+        return _view(backend.verifier.charge(_checked(backend, context, asked), asked.cost))
     action = DataAction(asked.action or "read")
+    # The roles are read first: what they open is never older than the verdict beside it.
+    identity = backend.authenticator.find(asked.key)
+    verdict = _checked(backend, context, asked)
+    if identity is None or not verdict.valid:
+        return _view(verdict)
+    subject = principal_of(identity)
     with backend.read(context) as reading:
-        data = data_access(reading, verdict.principal, asked.dataset, action)
-    denied = insufficient(_refusal(verdict.principal, asked.dataset, action)) if data == NEVER else None
-    return {**_view(Verdict(denied, verdict.principal)), "data": data, "partial": context.principal.bound}
+        data = data_access(reading, subject, asked.dataset, action)
+    if data == NEVER:
+        verdict = Verdict(insufficient(_refusal(subject, asked.dataset, action)), verdict.entry)
+    verdict = backend.verifier.charge(verdict, asked.cost)
+    return {**_view(verdict), "data": data, "partial": context.principal.bound}
+
+
+def _checked(backend: Backend, context: Context, asked: Verify) -> Verdict:
+    return backend.verifier.check(
+        context.principal.workspace, asked.key, tuple(asked.scopes), asked.environment, asked.ip
+    )
 
 
 def data_access(reading: Reading, subject: Principal, name: str, action: DataAction) -> Any:
@@ -101,22 +114,7 @@ def _view(verdict: Verdict) -> dict[str, Any]:
         "code": "valid" if denied is None else denied.code.value,
         "reason": "The key is valid." if denied is None else denied.reason,
     }
-    if verdict.principal is None or (denied is not None and denied.code is Code.INVALID_KEY):
+    if verdict.entry is None:
         return said
-    return {**said, **_about(verdict.principal)}
-
-
-def _about(principal: Principal) -> dict[str, Any]:
-    key = principal.key
-    if key is None:
-        return {}
-    return {
-        "keyId": key.id,
-        "userId": key.owner,
-        "userType": principal.user_type.value,
-        "role": key.role,
-        "access": key.access.value,
-        "scopes": list(key.scopes),
-        "environment": key.environment,
-        "metadata": key.metadata,
-    }
+    left = {} if verdict.outcome is None else {"rateLimit": rate_limit(verdict.outcome)}
+    return {**said, **verdict.entry.about(), **left}

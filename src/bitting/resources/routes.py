@@ -22,7 +22,7 @@ def read_resources(office: Office, asking: Asking, response: Response) -> dict[s
 
 @routes.put("/resources", response_model=Declaration, response_model_exclude_unset=True, dependencies=[CONDITIONAL])
 def declare_resources(body: Declaration, office: Office, asking: Asking, response: Response) -> dict[str, Any]:
-    """Declare the resources of your own API, all of them; what a key names in its scopes can't be left out."""
+    """Declare the resources of your own API, all of them; what keys or routes name can't be left out."""
     return _tagged(response, service.declare_resources(office, asking, body.model_dump(exclude_unset=True)))
 
 

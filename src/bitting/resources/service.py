@@ -19,7 +19,7 @@ def read_resources(backend: Backend, context: Context) -> dict[str, Any]:
 
 
 def declare_resources(backend: Backend, context: Context, given: dict[str, Any]) -> dict[str, Any]:
-    """Makes this the declaration; what keys name stays in it."""
+    """Makes this the declaration; what keys and routes name stays in it."""
     with backend.change(context) as change:
         before = change.workspace.declared()
         after = parse_declared(given)
@@ -27,7 +27,7 @@ def declare_resources(backend: Backend, context: Context, given: dict[str, Any])
         check_if_match(context.if_match, versioned(before_view))
         if after == before:
             return view
-        _refuse_what_keys_name(change, before, after)
+        _refuse_what_is_named(change, before, after)
         change.workspace.declare(after)
         change.record("resources.declare", "resources", before_view, view)
         return view
@@ -46,17 +46,18 @@ def versioned(view: dict[str, Any]) -> dict[str, Any]:
     return {"resources": view}
 
 
-def _refuse_what_keys_name(change: Change, before: Declared, after: Declared) -> None:
+def _refuse_what_is_named(change: Change, before: Declared, after: Declared) -> None:
     for resource, actions in before.items():
-        gone = actions.keys() - after.get(resource, {}).keys()
+        gone = {f"{resource}:{action}" for action in actions.keys() - after.get(resource, {}).keys()}
         if not gone:
             continue
-        naming = change.keys.naming_resource(resource)
+        keys = change.keys.naming_resource(resource)
         if resource in after:
-            scopes = {f"{resource}:{action}" for action in gone}
-            naming = [key_id for key_id in naming if not scopes.isdisjoint(_scopes(change, key_id))]
-        if naming:
-            raise Conflict(_in_the_way(resource, naming))
+            keys = [key_id for key_id in keys if not gone.isdisjoint(_scopes(change, key_id))]
+        routes = [row.id for row in change.routes.every() if not gone.isdisjoint(row.route.scopes)]
+        for kind, naming in (("Scopes of keys", keys), ("Scopes of routes", routes)):
+            if naming:
+                raise Conflict(_in_the_way(kind, resource, naming))
 
 
 def _scopes(change: Change, key_id: str) -> tuple[str, ...]:
@@ -64,7 +65,7 @@ def _scopes(change: Change, key_id: str) -> tuple[str, ...]:
     return () if row is None else row.facts.scopes
 
 
-def _in_the_way(resource: str, key_ids: list[str]) -> str:
-    named = ", ".join(sorted(key_ids)[:_NAMED_AT_MOST])
-    more = len(key_ids) - _NAMED_AT_MOST
-    return f"Scopes of keys name what would go of '{resource}': {named}{f' and {more} more' if more > 0 else ''}."
+def _in_the_way(kind: str, resource: str, idents: list[str]) -> str:
+    named = ", ".join(sorted(idents)[:_NAMED_AT_MOST])
+    more = len(idents) - _NAMED_AT_MOST
+    return f"{kind} name what would go of '{resource}': {named}{f' and {more} more' if more > 0 else ''}."

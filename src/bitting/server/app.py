@@ -14,6 +14,8 @@ from starlette.types import ASGIApp
 import bitting.audit.routes
 import bitting.dashboards.routes
 import bitting.datasets.routes
+import bitting.gateway.authorizing
+import bitting.gateway.routes
 import bitting.keys.routes
 import bitting.records.routes
 import bitting.resources.routes
@@ -26,6 +28,7 @@ from bitting.core.errors import Unavailable
 from bitting.server.docs_page import docs_routes
 from bitting.server.errors import install_error_handlers, problem
 from bitting.server.guard import Guard
+from bitting.server.hot import HotPath
 from bitting.server.logs import configure_logs
 from bitting.server.openapi import make_openapi
 from bitting.settings import Settings
@@ -40,6 +43,8 @@ _ROOMS = (
     bitting.users.routes,
     bitting.workspaces.routes,
     bitting.resources.routes,
+    bitting.gateway.routes,
+    bitting.gateway.authorizing,
     bitting.audit.routes,
 )
 
@@ -59,7 +64,7 @@ def create_app(settings: Settings | None = None, backend: Backend | None = None)
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(owned=backend is None),
+        lifespan=_lifespan(chosen.max_staleness, owned=backend is None),
     )
     app.state.backend = backend or Backend.open(chosen)
     app.state.proxies = chosen.proxies
@@ -70,15 +75,16 @@ def create_app(settings: Settings | None = None, backend: Backend | None = None)
     app.state.call_routes = [route for room in _ROOMS for route in room.routes.routes]
     install_error_handlers(app)
     _add_public_pages(app)
-    return Guard(app)
+    return HotPath(Guard(app), app.state.backend, chosen.proxies)
 
 
-def _lifespan(*, owned: bool) -> Any:
+def _lifespan(max_staleness: float, *, owned: bool) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         backend: Backend = app.state.backend
         if owned:
             await run_in_threadpool(migrate, backend.store)
+            await run_in_threadpool(backend.watch, max_staleness)
         yield
         if owned:
             backend.close()
@@ -106,6 +112,9 @@ def _add_public_pages(app: FastAPI) -> None:
             return problem(Code.UNAVAILABLE, error.detail, request.state.request_id)
         if behind:
             return problem(Code.UNAVAILABLE, "The database's schema is not this version's.", request.state.request_id)
+        if not backend.up_to_date:
+            detail = "This process doesn't know what others have changed: it reads everything from the database."
+            return problem(Code.UNAVAILABLE, detail, request.state.request_id)
         return JSONResponse({"status": "ready"})
 
     for path, page in docs_routes(lambda: make_openapi(app)):

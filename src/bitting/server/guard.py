@@ -55,7 +55,9 @@ class Guard:
             nonlocal answered, status
             if message["type"] == "http.response.start":
                 answered, status = True, message["status"]
-                message["headers"] = [*message["headers"], *_added(message, scope["path"], request_id)]
+                told = scope["state"].get("limit_headers", {})
+                left = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+                message["headers"] = [*message["headers"], *left, *_added(message, scope["path"], request_id)]
             await send(message)
 
         try:

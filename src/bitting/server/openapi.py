@@ -24,6 +24,8 @@ _EVERY_CALL = (
     Code.UNAVAILABLE, Code.INTERNAL, Code.NOT_FOUND, Code.PAYLOAD_TOO_LARGE, Code.HEADERS_TOO_LARGE,
 )  # fmt: skip
 _WITH_BODY = (Code.MALFORMED_BODY, Code.UNSUPPORTED_MEDIA_TYPE)
+# With `deny=403` a refusal of any code is a 403: its body says what it is.
+_ANY_AS_403 = frozenset({"GET /v1/authorize/{workspace_id}"})
 _INTRODUCTION = """\
 API keys, each cut to exactly what it may open. Send one as `X-Api-Key: <key>` or `Authorization: Bearer <key>`.
 Every error is a problem document (RFC 9457) with a stable `code` and a `hint`."""
@@ -100,7 +102,8 @@ def _complete(operation: dict[str, Any], route: CallRoute) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
     for status, codes in by_status.items():
-        responses[str(status)] = _problem_response(codes)
+        any_code = status == 403 and call.name in _ANY_AS_403
+        responses[str(status)] = _problem_response([code.value for code in codes_of_call] if any_code else codes)
     for status, response in responses.items():
         response.setdefault("headers", {})["X-Request-Id"] = {"schema": {"type": "string"}}
         if status.startswith("2"):

@@ -8,7 +8,8 @@ from dataclasses import replace
 from sqlalchemy import Connection, select
 
 from bitting.core.lifecycle import Identity
-from bitting.core.principal import UserFacts, WorkspaceId
+from bitting.core.limits import LimitsOf
+from bitting.core.principal import KeyFacts, UserFacts, WorkspaceId
 from bitting.core.roles import Role
 from bitting.store.keys import KeyQueries
 from bitting.store.roles import RoleQueries
@@ -57,7 +58,18 @@ def _assemble(
         owner_role=None if owner is None else _role(connection, workspace, owner.role),
         plan_has_keys=plans.get(workspaces.get().plan, False),
         declared=workspaces.declared(),
+        limits=_limits(connection, workspace, row.facts, owner),
     )
+
+
+def _limits(
+    connection: Connection, workspace: WorkspaceId, key: KeyFacts, owner: UserFacts | None
+) -> tuple[LimitsOf, ...]:
+    """All that a call with a key spends from."""
+    own = ((key.id, key.rate_limits, key.quota),) if key.rate_limits or key.quota else ()
+    inherited = KeyQueries(connection, workspace).limits_of(key.limits_from - {key.id})
+    owners = ((owner.id, owner.rate_limits, None),) if owner is not None and owner.rate_limits else ()
+    return own + inherited + owners
 
 
 def _owner(connection: Connection, workspace: WorkspaceId, user_id: str) -> UserFacts | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
 
 from bitting.core.authority import Access, UserType
-from bitting.core.limits import parse_quota, parse_rate_limits
+from bitting.core.limits import LimitsOf, parse_quota, parse_rate_limits
 from bitting.core.network import parse_networks
 from bitting.core.principal import KeyFacts
 from bitting.store.pages import Page, newest_first
@@ -82,6 +83,14 @@ class KeyQueries(TenantQueries):
         """Ids of the keys not revoked that have a scope of a resource."""
         rows = self.connection.execute(self._select(keys, keys.c.id, keys.c.scopes).where(keys.c.revoked_at.is_(None)))
         return [row.id for row in rows if any(scope.startswith(f"{name}:") for scope in row.scopes)]
+
+    def limits_of(self, key_ids: Collection[str]) -> tuple[LimitsOf, ...]:
+        """The limits of some keys."""
+        if not key_ids:
+            return ()
+        query = self._select(keys, keys.c.id, keys.c.rate_limits, keys.c.quota).where(keys.c.id.in_(key_ids))
+        rows = self.connection.execute(query.order_by(keys.c.id))
+        return tuple((row.id, parse_rate_limits(row.rate_limits), parse_quota(row.quota)) for row in rows)
 
     def _limited(self, rows: list[Row[Any]]) -> frozenset[str]:
         """Which of the keys in these rows' lineages have limits or a quota of their own."""

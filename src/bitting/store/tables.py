@@ -257,3 +257,57 @@ audit_refusals = Table(
     Index("ix_audit_refusals_newest", "workspace_id", "id"),
     sqlite_autoincrement=True,
 )
+
+# The change feed: what has to be read anew by whoever keeps something of it. No foreign key: it tells of deletions too.
+# `xid` is PostgreSQL's id of the transaction that wrote the row, 0 on SQLite: ids are drawn in another order than they
+# are committed.
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("xid", BigInteger, nullable=False),
+    Column("workspace_id", CodeText, nullable=False),
+    Column("kind", CodeText, nullable=False),
+    Column("target", CodeText, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_changes_xid", "xid", "seq"),
+    Index("ix_changes_at", "at"),
+    sqlite_autoincrement=True,
+)
+
+# What a gateway's request needs, by method and pattern of its path.
+gateway_routes = Table(
+    "gateway_routes",
+    metadata,
+    Column("id", CodeText, primary_key=True),
+    _workspace_id(),
+    Column("method", CodeText, nullable=False),
+    Column("path", CodeText, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("workspace_id", "method", "path"),
+    Index("ix_gateway_routes_newest", "workspace_id", "created_at", "id"),
+)
+
+# Of a rate limit that processes share by leases: when it would be full again. `subject` is a key's or user's id.
+limit_states = Table(
+    "limit_states",
+    metadata,
+    _workspace_id(),
+    Column("subject", CodeText, nullable=False),
+    Column("name", CodeText, nullable=False),
+    Column("full_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "subject", "name"),
+)
+
+# Of a quota: what is spent or leased since the beginning of its period.
+quota_states = Table(
+    "quota_states",
+    metadata,
+    _workspace_id(),
+    Column("key_id", CodeText, nullable=False),
+    Column("period", Instant, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "key_id"),
+)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from bitting.core.principal import WorkspaceId
 from bitting.store.audit import AuditQueries
 from bitting.store.datasets import DatasetQueries
+from bitting.store.gateway import RouteQueries
 from bitting.store.idempotency import IdempotencyQueries
 from bitting.store.keys import KeyQueries
 from bitting.store.records import RecordQueries
@@ -56,6 +57,10 @@ class Tenant:
     @cached_property
     def dashboards(self) -> DashboardQueries:
         return DashboardQueries(self.connection, self.workspace_id)
+
+    @cached_property
+    def routes(self) -> RouteQueries:
+        return RouteQueries(self.connection, self.workspace_id)
 
     @cached_property
     def audit(self) -> AuditQueries:

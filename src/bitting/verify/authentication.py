@@ -8,22 +8,19 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bitting.core.credentials import find_credential
-from bitting.core.decisions import Code, Denied, insufficient
-from bitting.core.lifecycle import Identity, Transport, address_allowed, key_alive, principal_of, transport_allowed
-from bitting.core.permission import may_use_scope
-from bitting.core.principal import Kind, Principal, WorkspaceId
-from bitting.core.tokens import Secret, well_formed
+from bitting.core.decisions import Code, Denied
+from bitting.core.lifecycle import Identity, Transport, key_alive, principal_of, transport_allowed
+from bitting.core.principal import Kind, Principal
+from bitting.core.tokens import well_formed
 from bitting.store.engine import Store
 from bitting.store.identities import find_by_digest, find_by_key
 from bitting.verify.hashing import Hasher
+from bitting.verify.verifier import INVALID
 
 Clock = Callable[[], int]
 
 # A key refused for one of these has been where it should never be: somebody should look.
 EXPOSING = frozenset({Code.INSECURE_TRANSPORT, Code.BROWSER_NOT_ALLOWED})
-
-# One answer for malformed, bad checksum, unknown, and another workspace's: it says nothing more.
-_INVALID = Denied(Code.INVALID_KEY, "This API key isn't valid.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +32,6 @@ class RequestFacts:
     path: str
     query: str
     transport: Transport
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a service that guards its own API asks about a key that was sent to it."""
-
-    key: Secret
-    scopes: tuple[str, ...] = ()
-    environment: str | None = None
-    ip: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer: a refusal or none, and the principal wherever the key was proven to be the workspace's."""
-
-    denied: Denied | None
-    principal: Principal | None
 
 
 class Authenticator:
@@ -76,9 +55,9 @@ class Authenticator:
         credential = find_credential(facts.api_keys, facts.authorizations, facts.path, facts.query)
         if isinstance(credential, Denied):
             return credential
-        identity = self._find(credential)
+        identity = self.find(credential.reveal())
         if identity is None:
-            return _INVALID
+            return INVALID
         alive = key_alive(identity, self._clock())
         if isinstance(alive, Denied):
             return alive
@@ -94,34 +73,22 @@ class Authenticator:
         if principal.kind is Kind.OPERATOR:
             return principal
         if principal.key is None:
-            return _INVALID  # a session would have to be read again here; till there are any, none passes
+            return INVALID  # a session would have to be read again here; till there are any, none passes
         if principal.credential is None:
             identity = find_by_key(connection, principal.workspace, principal.key.id, self._plans)
         else:
             identity = find_by_digest(connection, dict([principal.credential]), self._plans)
         if identity is None:
-            return _INVALID
+            return INVALID
         alive = key_alive(identity, self._clock())
         return alive if isinstance(alive, Denied) else principal_of(identity)
 
-    def verify(self, workspace: WorkspaceId, subject: Subject) -> Verdict:
-        """Judges a key that was sent to a service of `workspace`."""
-        identity = self._find(subject.key)
-        if identity is None or identity.workspace != workspace:
-            return Verdict(_INVALID, None)
-        principal = principal_of(identity)
-        return Verdict(self._judge(identity, principal, subject), principal)
+    def find(self, text: str) -> Identity | None:
+        """The identity that a secret belongs to, read from the store.
 
-    def _judge(self, identity: Identity, principal: Principal, subject: Subject) -> Denied | None:
-        key = identity.key
-        decisions = [key_alive(identity, self._clock()), address_allowed(subject.ip, key.allowed_ips)]
-        decisions += [may_use_scope(principal, scope) for scope in subject.scopes]
-        if subject.environment is not None and subject.environment != key.environment:
-            decisions.append(insufficient("The key is of another environment."))
-        return next((decision for decision in decisions if isinstance(decision, Denied)), None)
-
-    def _find(self, secret: Secret) -> Identity | None:
-        text = secret.reveal()
+        Raises:
+            Unavailable: the store can't be reached.
+        """
         if not well_formed(text):
             return None
         with self._store.read() as connection:

@@ -58,7 +58,9 @@ def create_workspace(
         add_workspace(connection, row)
         change.record("workspace.create", workspace, None, workspace_view(row))
         owner = _add_owner(change, owner_email, owner_name, password_hash)
-        return row, owner, _add_key(backend, change, prefix)
+        secret = _add_key(backend, change, prefix)
+    backend.announce(change)
+    return row, owner, secret
 
 
 def set_plan(backend: Backend, workspace: WorkspaceId, plan: str) -> WorkspaceRow:

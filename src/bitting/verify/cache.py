@@ -1,0 +1,135 @@
+"""Keys that were looked up, kept until something of them changes.
+
+How it stays true: the cache has an epoch, which every change moves on, and for each changed key, user and workspace the
+epoch of its last change. An entry has the epoch at which its reading *began*. One of the present epoch is true; any
+other is looked at once: where something that it hangs on changed since, it is gone, else it is of the present epoch
+from then on. So a change costs nothing per entry, and a reading that was overtaken by a change loses by itself.
+
+Reads take no lock: a dict's own atomicity is enough for them. What is full gives up what was not asked for lately
+(second chance, in order of arrival).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import Lock
+
+from bitting.core.changes import ChangeEvent, ChangeKind
+from bitting.verify.entries import Entry
+
+MAX_CHANGED = 100_000
+"""How many changed things are remembered; past it everything kept is read anew."""
+_CHANCES = 32  # entries looked at to find one to give up
+_KEPT_FOR = frozenset({ChangeKind.KEY, ChangeKind.USER, ChangeKind.WORKSPACE})
+
+
+class KeyCache:
+    """Entries by the digest of the secret.
+
+    max_entries, max_bytes: what it holds at most; max_unknown: how many digests that no key has are remembered, apart,
+    so that guessing pushes out no key.
+    """
+
+    def __init__(self, max_entries: int = 200_000, max_bytes: int = 256_000_000, max_unknown: int = 10_000) -> None:
+        self._max_entries, self._max_bytes, self._max_unknown = max_entries, max_bytes, max_unknown
+        self._entries: dict[bytes, Entry] = {}
+        self._unknown: dict[bytes, int] = {}
+        self._changed: dict[str, int] = {}
+        self._floor = 0  # entries of before are not known to be true
+        self._keys_changed = 0
+        self._lock = Lock()
+        self.epoch = 0
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, digest: bytes) -> Entry | None:
+        """The entry of a digest, if there is one that is still true."""
+        entry = self._entries.get(digest)
+        if entry is None:
+            return None
+        epoch = self.epoch
+        if entry.epoch != epoch:
+            if not self._still_true(entry):
+                self._drop(digest, entry)
+                return None
+            entry.epoch = epoch
+        entry.hot = True
+        return entry
+
+    def is_unknown(self, digest: bytes) -> bool:
+        """Whether no key had this digest when it was last looked for, and none was made since."""
+        began = self._unknown.get(digest)
+        return began is not None and began >= self._keys_changed
+
+    def still_so(self, found: Entry | None, began: int) -> bool:
+        """Whether what was read, beginning at an epoch, has not been overtaken; None: that there was nothing."""
+        return began >= self._keys_changed if found is None else self._still_true(found)
+
+    def put(self, digest: bytes, entry: Entry) -> None:
+        """Keeps an entry; its epoch is that of when its reading began."""
+        with self._lock:
+            self._forget(digest)
+            self._entries[digest] = entry
+            self.bytes += entry.size
+            while len(self._entries) > self._max_entries or self.bytes > self._max_bytes:
+                self._give_one_up()
+
+    def put_unknown(self, digest: bytes, began: int) -> None:
+        """Keeps that no key has this digest."""
+        with self._lock:
+            self._unknown[digest] = began
+            while len(self._unknown) > self._max_unknown:
+                del self._unknown[next(iter(self._unknown))]
+
+    def apply(self, events: Iterable[ChangeEvent]) -> None:
+        """Takes note of committed changes; applied again, they do no harm."""
+        with self._lock:
+            following = self.epoch + 1
+            for event in events:
+                if event.kind in _KEPT_FOR:
+                    self._changed[event.target] = following
+                if event.kind is ChangeKind.KEY:
+                    self._keys_changed = following
+            if len(self._changed) > MAX_CHANGED:
+                self._changed.clear()
+                self._floor = following
+            self.epoch = following
+
+    def reset(self) -> None:
+        """Takes everything kept for outdated: changes may have been missed."""
+        with self._lock:
+            self._changed.clear()
+            self._floor = self._keys_changed = self.epoch + 1
+            self.epoch = self._floor
+
+    def _still_true(self, entry: Entry) -> bool:
+        since, changed = entry.epoch, self._changed
+        if since < self._floor:
+            return False
+        if changed.get(entry.key_id, 0) > since or changed.get(entry.workspace, 0) > since:
+            return False
+        if entry.user_id is not None and changed.get(entry.user_id, 0) > since:
+            return False
+        return not any(changed.get(ancestor, 0) > since for ancestor in entry.lineage)
+
+    def _drop(self, digest: bytes, entry: Entry) -> None:
+        with self._lock:
+            if self._entries.get(digest) is entry:
+                self._forget(digest)
+
+    def _forget(self, digest: bytes) -> None:
+        old = self._entries.pop(digest, None)
+        if old is not None:
+            self.bytes -= old.size
+
+    def _give_one_up(self) -> None:
+        for _ in range(_CHANCES):
+            digest = next(iter(self._entries))
+            entry = self._entries[digest]
+            if not entry.hot:
+                break
+            entry.hot = False
+            self._entries[digest] = self._entries.pop(digest)
+        self._forget(next(iter(self._entries)))

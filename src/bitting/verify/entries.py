@@ -1,0 +1,174 @@
+"""What is kept of a key for deciding quickly: everything that a decision looks at, prepared once.
+
+A million of these have to fit beside each other, so what many keys have in common is one object that they share
+(`Policy`), and entries are out of the garbage collector's sight: nothing that they refer to leads back to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from bitting.core.authority import UserType, known_scope
+from bitting.core.decisions import Code, Decision, Denied, insufficient
+from bitting.core.lifecycle import Identity, address_allowed, key_alive, principal_of
+from bitting.core.network import Networks
+from bitting.core.permission import may_use_scope
+from bitting.core.principal import Principal, UserFacts, WorkspaceId
+from bitting.verify.limits import Spend
+
+FOREVER = 2**63 - 1
+_FIXED_BYTES = 500  # an entry without its metadata, its place in the cache included (measured: benchmarks/verify)
+# Rules ask whether there is a user, not which: keys of all users share a policy.
+_SOMEBODY = UserFacts("", "", "", UserType.USER, None, enabled=True)
+MAX_DECIDED = 256  # questions whose answers a policy keeps
+Asked = tuple[tuple[str, ...], str | None, str | None]
+"""What is asked of a key: all scopes that are required, the environment that it must be of (None: any), and the
+address that it is sent from, as text (None: unknown)."""
+_ENVIRONMENT = insufficient("The key is of another environment.")
+_EXPIRED = Denied(Code.EXPIRED_KEY, "This key has expired, or was replaced by rotation.")
+
+
+class Policy:
+    """What a key may do, and from where; one for all keys that may do the same.
+
+    `shown` is its part of a verdict's JSON object, members without braces.
+    """
+
+    __slots__ = ("__weakref__", "_allowed", "_environment", "_principal", "decided", "shown")
+
+    def __init__(self, principal: Principal, allowed: Networks, environment: str | None, shown: bytes) -> None:
+        self._principal, self._allowed, self._environment, self.shown = principal, allowed, environment, shown
+        self.decided: dict[Asked, Denied | None] = {}
+
+    def decide(self, asked: Asked) -> Denied | None:
+        """Why not what is asked, by steps 5 and 6 of DESIGN §5, or None; kept in `decided`, where to look first."""
+        denied = self._decide(*asked)
+        if len(self.decided) >= MAX_DECIDED:
+            self.decided.clear()
+        self.decided[asked] = denied
+        return denied
+
+    def knows(self, scope: str) -> bool:
+        """Whether there is such a scope in the key's workspace."""
+        return known_scope(scope, self._principal.declared, wildcard=False)
+
+    def _decide(self, scopes: tuple[str, ...], environment: str | None, address: str | None) -> Denied | None:
+        denied = refusal(address_allowed(address, self._allowed))
+        if denied is not None:
+            return denied
+        for scope in scopes:
+            if not self.knows(scope):
+                return insufficient(f"There is no scope '{scope}'.")
+            denied = refusal(may_use_scope(self._principal, scope))
+            if denied is not None:
+                return denied
+        return _ENVIRONMENT if environment is not None and environment != self._environment else None
+
+
+class Entry(msgspec.Struct, gc=False):
+    """A key, as kept.
+
+    `until` is when it ends (microseconds UTC), 0 if it is refused already; `dead` is why, if that is found before the
+    end, `blocked` if after it, and `ends` the end itself; `spend` is what a call spends from, if anything; `epoch` is
+    the state of the cache that it is known to be true for, `hot` whether it was asked for lately.
+    """
+
+    key_id: str
+    user_id: str | None
+    workspace: WorkspaceId
+    policy: Policy
+    until: int
+    ends: int
+    dead: Denied | None
+    blocked: Denied | None
+    lineage: tuple[str, ...]
+    metadata: bytes
+    spend: Spend[Any] | None
+    epoch: int
+    hot: bool = False
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes up."""
+        return _FIXED_BYTES + len(self.metadata)
+
+    def about(self) -> dict[str, Any]:
+        """What a verdict says of the key."""
+        shown: dict[str, Any] = msgspec.json.decode(b"{%b}" % self.policy.shown)
+        return {"keyId": self.key_id, "userId": self.user_id, **shown, "metadata": msgspec.json.decode(self.metadata)}
+
+
+class Policies:
+    """Makes entries; equal policies are one as long as somebody has it."""
+
+    def __init__(self) -> None:
+        self._known: WeakValueDictionary[tuple[Any, ...], Policy] = WeakValueDictionary()
+
+    def entry(self, identity: Identity, spend: Spend[Any] | None, epoch: int) -> Entry:
+        """What is kept of an identity that was read from the store when the cache was at `epoch`.
+
+        spend: what a call with the key spends from, if anything.
+        """
+        key = identity.key
+        alive = refusal(key_alive(identity, 0))
+        dead = alive is not None and alive.code in (Code.REVOKED_KEY, Code.DISABLED_KEY)
+        ends = [end for end in (key.expires_at, identity.secret_ends) if end is not None]
+        return Entry(
+            key_id=key.id,
+            user_id=key.owner,
+            workspace=identity.workspace,
+            policy=self._policy(identity),
+            until=min(ends, default=FOREVER) if alive is None else 0,
+            ends=min(ends, default=FOREVER),
+            dead=alive if dead else None,
+            blocked=None if dead else alive,
+            lineage=key.lineage,
+            metadata=msgspec.json.encode(key.metadata),
+            spend=spend,
+            epoch=epoch,
+        )
+
+    def _policy(self, identity: Identity) -> Policy:
+        key, principal = identity.key, principal_of(identity)
+        user = None if principal.user is None else _SOMEBODY
+        shared = replace(principal, user=user, key=None, credential=None, roles=(), key_roles=(), limits=())
+        declared = tuple((name, tuple(actions.items())) for name, actions in principal.declared.items())
+        # `key.scopes` beside the principal's: they are shown as they are listed, whatever the access level.
+        parts = (shared.workspace, shared.user_type, shared.access, key.scopes, declared, user is None)
+        known = (*parts, key.role, key.environment, key.allowed_ips.texts)
+        policy = self._known.get(known)
+        if policy is None:
+            shown = {
+                "userType": principal.user_type.value,
+                "role": key.role,
+                "access": key.access.value,
+                "scopes": key.scopes,
+                "environment": key.environment,
+            }
+            members = msgspec.json.encode(shown)[1:-1]
+            policy = self._known.setdefault(known, Policy(shared, key.allowed_ips, key.environment, members))
+        return policy
+
+
+def refusal(decision: Decision) -> Denied | None:
+    """The refusal that a decision is, if it is one."""
+    return decision if isinstance(decision, Denied) else None
+
+
+def judge(entry: Entry, asked: Asked, now: int) -> Denied | None:
+    """Steps 4 to 6 of DESIGN §5: the one decision about a proven key, by whatever door it came.
+
+    entry: the key; asked: what for; now: microseconds UTC.
+    Returns why not, or None.
+    """
+    if now >= entry.until:
+        return entry.dead or (_EXPIRED if now >= entry.ends else entry.blocked)
+    policy = entry.policy
+    try:
+        return policy.decided[asked]
+    except KeyError:
+        return policy.decide(asked)

@@ -1,0 +1,112 @@
+"""What all limiters have in common.
+
+Everything of one request is charged, or nothing: the rate limits of the key, of the keys it descends from and of its
+owner, then the quotas of these keys. The first refusal wins, and a refusal charges nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from functools import partial
+from typing import Generic, Literal
+
+from bitting.core.gcra import Rate
+from bitting.core.principal import WorkspaceId
+from bitting.store.engine import Store
+from bitting.verify.limits.cells import AnyCell, Cells, Name
+from bitting.verify.limits.outcome import Outcome
+from bitting.verify.limits.purses import NotEnough, Purses
+from bitting.verify.limits.renewer import Renewer
+from bitting.verify.limits.spend import Part, Spend, prepared
+
+Mode = Literal["open", "closed"]
+"""What becomes of calls while the server of shared limits is lost: they pass uncounted, or are refused."""
+
+
+class Limiter(ABC, Generic[AnyCell]):
+    """Counts what keys spend. Safe for threads; make one for each process, after it was forked.
+
+    `now` is microseconds since 1970 of a clock that doesn't go back while the process lives; `cost` is 0 or more. A
+    cost of 0 checks nothing, charges nothing, and tells what is left. What costs more than a limit has never passes.
+
+    Args:
+        store: keeps the quotas.
+        mode: see Mode.
+
+    Attributes:
+        failures: how many calls were decided by `mode`, because the server of shared limits was lost.
+    """
+
+    def __init__(self, store: Store, mode: Mode = "closed") -> None:
+        self.mode: Mode = mode
+        self.failures = 0
+        self._lock = threading.Lock()
+        self._renewer = Renewer()
+        self._cells: Cells[AnyCell] = Cells()
+        self._purses = Purses(store, self._lock, self._renewer)
+
+    def prepare(self, workspace: WorkspaceId, parts: Iterable[Part], now: int) -> Spend[AnyCell]:
+        """What a key spends from; to be kept beside the key and made anew when any of it changes.
+
+        Args:
+            workspace: the key's.
+            parts: the key itself, the keys it descends from, its owner; whoever is named twice counts once.
+            now: microseconds.
+        """
+        named: dict[str, Part] = {part[0]: part for part in parts}
+        rates = [(subject, prepared(rule)) for subject, rules, _ in named.values() for rule in rules]
+        with self._lock:
+            windows = [(self._cell((workspace, subject, rate.rule.name), rate, now), rate) for subject, rate in rates]
+            purses = [
+                (self._purses.get(workspace, subject, now), quota)
+                for subject, _, quota in named.values()
+                if quota is not None
+            ]
+        return Spend(workspace, windows, purses)
+
+    @abstractmethod
+    def try_charge(self, spend: Spend[AnyCell], cost: int, now: int) -> Outcome | None:
+        """Charges without I/O; None when there has to be some: then `charge`."""
+
+    def charge(self, spend: Spend[AnyCell], cost: int, now: int) -> Outcome:
+        """Charges, and waits for I/O where it takes some.
+
+        Raises:
+            Unavailable: when a quota has to be drawn and the store can't be reached.
+        """
+        while True:
+            outcome = self.try_charge(spend, cost, now) or self._fetch(spend, cost, now)
+            if outcome is not None:
+                return outcome
+
+    async def charge_async(self, spend: Spend[AnyCell], cost: int, now: int) -> Outcome:
+        """As `charge`, and the event loop goes on meanwhile."""
+        outcome = self.try_charge(spend, cost, now)
+        return outcome if outcome is not None else await asyncio.to_thread(self.charge, spend, cost, now)
+
+    def close(self) -> None:
+        """Ends background work and gives back what is left of leased quotas."""
+        self._renewer.close()
+        self._purses.close()
+
+    @abstractmethod
+    def _make(self, name: Name, rate: Rate) -> AnyCell:
+        """A new cell."""
+
+    def _fetch(self, spend: Spend[AnyCell], cost: int, now: int) -> Outcome | None:
+        """The outcome, or None when what `try_charge` was short of is there now."""
+        self._purses.draw(spend.purses, spend.quotas, cost, now)
+        return None
+
+    def _cell(self, name: Name, rate: Rate, now: int) -> AnyCell:
+        return self._cells.get(name, partial(self._make, name, rate), now)
+
+    def _spend_quotas(self, spend: Spend[AnyCell], cost: int, now: int, states: tuple[int, ...]) -> Outcome | None:
+        """The outcome as far as quotas go, charged if it passes: the last thing asked. Whoever calls holds the lock."""
+        taken = self._purses.take(spend.purses, spend.quotas, cost, now)
+        if isinstance(taken, NotEnough):
+            return Outcome("quota_exceeded", taken.retry_after_us, spend, states, now)
+        return None if taken is None else Outcome(None, None, spend, states, now)

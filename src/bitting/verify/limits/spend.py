@@ -1,0 +1,45 @@
+"""All that a call with one key spends from, prepared once and used for every call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Generic
+
+from bitting.core.gcra import Rate
+from bitting.core.limits import Quota, RateLimit
+from bitting.core.principal import WorkspaceId
+from bitting.verify.limits.cells import AnyCell
+from bitting.verify.limits.purses import Purse
+
+Part = tuple[str, Sequence[RateLimit], Quota | None]
+"""Of a chain: whose (a key's or user's id), the rate limits, the quota."""
+
+prepared = lru_cache(maxsize=4096)(Rate)
+
+
+class Spend(Generic[AnyCell]):
+    """What a key spends from: its own limits, those of the keys it descends from, and its owner's.
+
+    Made by a limiter's `prepare`. It holds for the limits it was made from: when they change, another is made. States
+    are shared: those of a parent by all of its children, those of a user by all of that user's keys.
+    """
+
+    __slots__ = ("cells", "only", "policy", "purses", "quotas", "rate", "rates", "workspace")
+
+    def __init__(
+        self,
+        workspace: WorkspaceId,
+        windows: Iterable[tuple[AnyCell, Rate]],
+        purses: Iterable[tuple[Purse, Quota]],
+    ) -> None:
+        kept, held = list(windows), list(purses)
+        self.workspace = workspace
+        self.cells = tuple(cell for cell, _ in kept)
+        self.rates = tuple(rate for _, rate in kept)
+        self.purses = tuple(purse for purse, _ in held)
+        self.quotas = tuple(quota for _, quota in held)
+        # One window and nothing else is what most keys have, and takes a shorter way.
+        self.only = self.cells[0] if len(kept) == 1 and not held else None
+        self.rate = self.rates[0] if kept else None
+        self.policy: str | None = None  # see headers: the same for every call

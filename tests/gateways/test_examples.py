@@ -1,0 +1,188 @@
+"""nginx and Caddy, as examples/gateways has them: who gets through to the API, and what is left of the request."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from bitting.core.forwarded import IDENTITY_HEADERS
+from bitting.core.tokens import mint
+from bitting.gateway.authorizing import decided
+from tests.gateways.conftest import CLIENT, Bitting, Gateway, Upstream, free_port, running
+from tests.support.api import serving
+
+FORGED = {
+    "X-Workspace-Id": "wsp_forged",
+    "X-Key-Id": "key_forged",
+    "X-Key-Environment": "live",
+    "X-Key-Role": "1",
+    "X-User-Id": "usr_forged",
+    "X-User-Type": "owner",
+    "X-Scopes": "records:write",
+}
+OVERRIDES = [
+    *("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override"),
+    *("X-Original-URL", "X-Rewrite-URL", "X-Original-Method", "X-Original-URI"),
+]
+
+
+@pytest.fixture(scope="session")
+def reader(bitting: Bitting) -> str:
+    """A key that may read records."""
+    return bitting.key("--scope", "records:read")
+
+
+def test_an_allowed_request_reaches_the_api_with_who_it_is_and_without_the_key(
+    gateway: Gateway, bitting: Bitting, reader: str
+) -> None:
+    """Method, path and query to the letter; the identity of the decision; no key in any header."""
+    target = "/files/a%20b/c@d?page=2&x=%2F;//"
+    got = gateway.passed(target, reader)
+    assert (got["method"], got["target"]) == ("GET", target)
+    headers = got["headers"]
+    assert headers["x-key-id"].startswith("key_")
+    assert headers["x-workspace-id"] == bitting.workspace
+    assert (headers["x-user-type"], headers["x-scopes"]) == ("user", "records:read")
+    for name in ("x-user-id", "x-key-role", "x-key-environment"):
+        assert headers.get(name, "") == ""
+    assert headers["x-forwarded-proto"] == "https"
+    assert reader not in json.dumps(headers)
+
+
+def test_a_key_as_bearer_passes_and_is_kept_too(gateway: Gateway, reader: str) -> None:
+    """Neither header goes on."""
+    got = gateway.passed("/open", headers=[("Authorization", f"Bearer {reader}")])
+    assert not {"authorization", "x-api-key"} & set(got["headers"])
+
+
+def test_a_body_reaches_the_api_whole(gateway: Gateway, bitting: Bitting) -> None:
+    """The question to Bitting takes nothing of it."""
+    body = b"x" * 200_000
+    got = gateway.passed("/records", bitting.key("--scope", "records:write"), "POST", body=body)
+    assert got["body"] == body
+
+
+def test_a_clients_word_on_who_it_is_never_gets_through(gateway: Gateway, reader: str) -> None:
+    """Set by the decision or not there; with underscores, which some servers read as dashes, neither."""
+    forged = [*FORGED.items(), *((name.replace("-", "_"), value) for name, value in FORGED.items())]
+    headers = gateway.passed("/open", reader, headers=forged)["headers"]
+    assert not [name for name in headers if "_" in name]
+    assert not [name for name in IDENTITY_HEADERS if headers.get(name.lower()) == FORGED[name]]
+
+
+def test_nobody_talks_the_api_into_another_method_or_path(gateway: Gateway, reader: str) -> None:
+    """Headers by which some frameworks let themselves be told."""
+    headers = gateway.passed("/open", reader, headers=[(name, "DELETE") for name in OVERRIDES])["headers"]
+    assert not {name.lower() for name in OVERRIDES} & set(headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/records/7", "GET", 200),
+        ("/records/7", "DELETE", 200),
+        ("/records", "POST", 403),  # the scope is missing
+        ("/records", "GET", 403),
+        ("/elsewhere", "GET", 403),
+        ("/Records/7", "GET", 403),
+        ("/records/7/", "GET", 403),
+        ("//records/7", "GET", 403),
+        ("/records//7", "GET", 403),
+        ("/records%2f7", "GET", 403),
+        ("/files/..;/records", "GET", 403),
+        ("/files/%2e%2e/open", "GET", 403),
+        ("/files/../open", "GET", 403),
+        ("/files/a%5c..%5cb", "GET", 403),
+        ("/%6fpen", "GET", 403),
+        ("/_bitting", "GET", 403),
+    ],
+)
+def test_only_what_a_route_allows_reaches_the_api(
+    gateway: Gateway, reader: str, path: str, method: str, status: int
+) -> None:
+    """Whatever the gateway itself makes of a path, Bitting judges it as it was sent."""
+    if status == 200:
+        assert gateway.passed(path, reader, method)["target"] == path
+    else:
+        assert gateway.refused(path, reader, method).status in ({403, 404} if path == "/_bitting" else {403})
+
+
+def test_without_a_good_key_it_is_401_with_the_challenge(gateway: Gateway, bitting: Bitting, reader: str) -> None:
+    """Missing, unknown, revoked: for a route that any key may use as well."""
+    made = bitting.command("keys", "create", "--name", "k")
+    bitting.command("keys", "revoke", made["id"])
+    for key in (None, mint("bit"), "nonsense", made["key"]):
+        told = gateway.refused("/open", key)
+        assert told.status == 401
+        assert "Bearer" in told.headers["www-authenticate"]
+
+
+def test_a_key_in_the_url_or_two_keys_are_400(gateway: Gateway, reader: str) -> None:
+    """The true status, with a gateway that knows only 403, too."""
+    assert gateway.refused(f"/open?q={reader}", reader).status == 400
+    assert gateway.refused("/open", reader, headers=[("Authorization", f"Bearer {reader}")]).status == 400
+
+
+@pytest.mark.parametrize("pair", [("X-Original-Method", "X-Original-URI"), ("X-Forwarded-Method", "X-Forwarded-Uri")])
+def test_a_client_can_not_say_which_request_it_is(gateway: Gateway, bitting: Bitting, pair: tuple[str, str]) -> None:
+    """In neither gateway's words: it is judged by what it asks for."""
+    key = bitting.key("--scope", "keys:read")
+    forged = [(pair[0], "GET"), (pair[1], "/open")]
+    assert gateway.refused("/records/7", key, headers=forged).status == 403
+    assert gateway.passed("/open", key, headers=[(pair[0], "POST"), (pair[1], "/elsewhere")])
+
+
+@pytest.mark.parametrize("forwarded", [None, CLIENT, f"{CLIENT}, 127.0.0.1", "unknown"])
+def test_a_client_can_not_say_where_it_is(gateway: Gateway, bitting: Bitting, forwarded: str | None) -> None:
+    """A key for one address works from there, and from no other that claims to be it."""
+    key = bitting.key("--scope", "records:read", "--allow-ip", CLIENT)
+    headers = [] if forwarded is None else [("X-Forwarded-For", forwarded)]
+    assert gateway.passed("/records/7", key, headers=headers)
+    assert gateway.refused("/records/7", key, headers=headers, peer="127.0.0.3").status == 403
+
+
+def test_a_client_can_not_say_that_it_came_by_another_way(gateway: Gateway, reader: str) -> None:
+    """A web page's request is refused, and X-Forwarded-Proto is the gateway's."""
+    assert gateway.refused("/open", reader, headers=[("Origin", "https://shop.example.com")]).status == 403
+    assert gateway.passed("/open", reader, headers=[("X-Forwarded-Proto", "http")])
+
+
+# --- limits, and nobody there ----------------------------------------------------------------------
+
+LIMITS = {"retry-after": "7", "ratelimit": '"burst";r=0;t=7', "ratelimit-policy": '"burst";q=5;w=60'}
+
+
+async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+    """A Bitting for which every key is over its limit; it answers in the way of the real one."""
+    headers: list[Any] = [(name.encode(), value.encode()) for name, value in LIMITS.items()]
+    await send({"type": "http.response.start", "status": 429, "headers": [*headers, (b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_limited_key_is_told_so_and_when_to_come_again(kind: str, upstream: Upstream, tmp_path: Path) -> None:
+    """429, Retry-After and the rate limit's headers come through; the request doesn't."""
+    with serving(decided(limited)) as url, running(kind, tmp_path, url.removeprefix("http://"), upstream) as gateway:
+        told = gateway.refused("/open", mint("bit"))
+    assert told.status == 429
+    assert {name: told.headers[name] for name in LIMITS} == LIMITS
+
+
+def test_without_bitting_nobody_gets_in(kind: str, upstream: Upstream, tmp_path: Path) -> None:
+    """It isn't there, or it fails: refused, and said to be the server's fault."""
+    with running(kind, tmp_path, f"127.0.0.1:{free_port()}", upstream) as gateway:
+        assert gateway.refused("/open", mint("bit")).status in (502, 503)
+
+
+def test_a_bitting_that_fails_lets_nobody_in(kind: str, upstream: Upstream, tmp_path: Path) -> None:
+    """An answer that is neither yes nor no is no."""
+
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    with serving(failing) as url, running(kind, tmp_path, url.removeprefix("http://"), upstream) as gateway:
+        assert gateway.refused("/open", mint("bit")).status >= 500
