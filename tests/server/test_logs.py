@@ -54,7 +54,7 @@ def test_no_address_query_name_or_secret_is_logged(logged: Logged) -> None:
     send("GET", "/v1/keys", headers={"Authorization": f"Bearer {secret}x", "User-Agent": secret, "Cookie": secret})
     made = send("POST", "/v1/keys", headers={**named, "Idempotency-Key": secret}, json={"name": "telling name"})
     text = logged.written.getvalue()
-    assert len(logged.lines()) >= 7
+    assert len(logged.lines()) >= 6  # all but the verification, of which there are too many
     for hidden in (secret, secret[-20:], made.json()["key"], "telling", "?", "nowhere", owner.id):
         assert hidden not in text
 

@@ -107,6 +107,18 @@ def test_the_first_read_only_marks_the_place(store: Store) -> None:
     assert (second.events, second.reset) == ((), False)
 
 
+def test_what_is_open_elsewhere_for_long_does_not_make_it_forget_again_and_again() -> None:
+    """The mark stays below every row then; that nothing was removed shows by the oldest row."""
+    mark = Mark()
+    assert mark.take(100, None, []).reset
+    rows = [Written(1, 105, OURS, "key", "key_1")]
+    assert mark.take(100, 105, rows).reset  # the first there are: others may have gone before them
+    later = [*rows, Written(2, 104, OURS, "key", "key_2"), Written(3, 107, OURS, "key", "key_3")]
+    batch = mark.take(100, 104, later)
+    assert ({event.seq for event in batch.events}, batch.reset) == ({2, 3}, False)
+    assert mark.take(100, 107, later[2:]).reset  # the two before it were removed
+
+
 def test_what_was_committed_is_read_once(store: Store, source: FeedSource) -> None:
     """With all that was said of it, as the writer was told."""
     with store.write() as connection:

@@ -75,6 +75,7 @@ class CallRoute(APIRoute):
         try:
             enforce(may_call(principal, self.call))
         except Refused as error:
+            charge(request, backend, principal, cost=0)
             backend.log_refusal(context, error)
             raise
         outcome = charge(request, backend, principal)
@@ -112,14 +113,16 @@ def authenticate(request: Request, backend: Backend) -> Principal:
     return result
 
 
-def charge(request: Request, backend: Backend, principal: Principal) -> Outcome | None:
+def charge(request: Request, backend: Backend, principal: Principal, cost: int = 1) -> Outcome | None:
     """Charges a call to the key that makes it, and has every answer say what is left (see server/guard).
+
+    A refusal of any other kind costs 0, and says what is left all the same.
 
     Raises:
         Refused: when a limit or quota is used up.
         Unavailable: when a quota has to be drawn and can't be.
     """
-    outcome = backend.charge(principal)
+    outcome = backend.charge(principal, cost)
     if outcome is not None:
         request.state.limit_headers = limit_headers(outcome, backend.clock())
         denied = LIMITED[outcome.refused]

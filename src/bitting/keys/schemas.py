@@ -38,7 +38,7 @@ class KeyCreate(Body):
     allowedIps: AllowedIps = []
     owner: str | None = Field(None, max_length=40, description="A user's id makes it a personal key; never changes")
     expiresAt: Time | None = Field(None, description="RFC 3339 with offset; null: no end")
-    rateLimits: RateLimits = Field([], description="Stored; not enforced yet")
+    rateLimits: RateLimits = Field([], description="So many calls at once, and evenly after that: docs/limits.md")
     quota: QuotaModel | None = Field(None, description="How many calls until it is refilled; null: any number")
     metadata: Metadata = {}
 
@@ -53,7 +53,7 @@ class KeyChange(Body):
     scopes: Scopes = []
     allowedIps: AllowedIps = []
     expiresAt: Time | None = Field(None, description="RFC 3339 with offset; null: no end")
-    rateLimits: RateLimits = Field([], description="Stored; not enforced yet")
+    rateLimits: RateLimits = Field([], description="So many calls at once, and evenly after that: docs/limits.md")
     quota: QuotaModel | None = Field(None, description="How many calls until it is refilled; null: any number")
     metadata: Metadata = {}
 

@@ -7,6 +7,8 @@ the queries take). A store that can't be reached raises `Unavailable`, never a d
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,6 +20,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, TimeoutE
 from bitting.core.errors import Unavailable
 
 BUSY_TIMEOUT_MS = 10_000
+_BETWEEN_TRIES = 0.01  # seconds
 
 
 class Store:
@@ -87,6 +90,20 @@ def _make_private(path: str | None) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
+def _change_to_wal(connection: sqlite3.Connection) -> None:
+    """Readers and a writer at once. While several processes open a new file, SQLite doesn't wait by itself here."""
+    ends = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
+                raise
+            time.sleep(_BETWEEN_TRIES)
+        else:
+            return
+
+
 def _sqlite(store: Store) -> Engine:
     engine = create_engine(store.url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
 
@@ -97,7 +114,8 @@ def _sqlite(store: Store) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        _change_to_wal(connection)
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

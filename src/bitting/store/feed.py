@@ -223,6 +223,7 @@ class Mark:
 
     def __init__(self) -> None:
         self.xmin: int | None = None
+        self._oldest: int | None = None
         self._seen: frozenset[int] = frozenset()
 
     def take(self, xmin: int, oldest: int | None, rows: Sequence[Written]) -> Batch:
@@ -234,17 +235,20 @@ class Mark:
             rows: all that the snapshot shows of transactions from the mark's `xmin` on; the first time, from its own.
         """
         backwards = self.xmin is not None and xmin < self.xmin  # another database answers
-        pruned = self.xmin is not None and oldest is not None and oldest > self.xmin
+        # Rows go in order of transactions: where the oldest stands that stood before, none after it is gone. Without
+        # that, a transaction that is open for long somewhere in the cluster would keep the mark below all of them.
+        above = self.xmin is not None and oldest is not None and oldest > self.xmin
+        pruned = above and (self._oldest is None or oldest is None or oldest > self._oldest)
         reset = self.xmin is None or backwards or pruned
         new = [] if reset else [row for row in rows if row.seq not in self._seen]
         batch = Batch(tuple(_event(row.seq, row.workspace, row.kind, row.target) for row in new), reset)
-        self.xmin = xmin
+        self.xmin, self._oldest = xmin, oldest
         self._seen = frozenset(row.seq for row in rows if row.xid >= xmin)
         return batch
 
     def forget(self) -> None:
         """Begins anew: what was read before says nothing of what will be."""
-        self.xmin, self._seen = None, frozenset()
+        self.xmin, self._oldest, self._seen = None, None, frozenset()
 
 
 class PostgresFeed:

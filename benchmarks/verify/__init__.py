@@ -1,0 +1,1 @@
+"""What a verification out of memory costs."""

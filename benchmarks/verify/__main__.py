@@ -1,0 +1,116 @@
+"""`python -m benchmarks.verify`: what a decision out of memory costs in a process, and what a kept key takes up."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from benchmarks.roles.report import machine, table
+from benchmarks.roles.timing import Way, compare
+from bitting.backend import system_clock
+from bitting.core.authority import Access, UserType
+from bitting.core.ids import new_id
+from bitting.core.lifecycle import Identity
+from bitting.core.limits import LimitsOf, RateLimit
+from bitting.core.network import parse_networks
+from bitting.core.principal import KeyFacts, WorkspaceId
+from bitting.core.tokens import mint
+from bitting.store.engine import Store
+from bitting.verify.cache import KeyCache
+from bitting.verify.limits import MemoryLimiter
+from bitting.verify.verifier import Verifier
+
+OURS = WorkspaceId("wsp_" + "b" * 22)
+BAR, CALLS = 5.0, 2000
+BAR_BYTES = 500
+KEY = KeyFacts(
+    id="key_" + "k" * 22, name="benchmark", user_type=UserType.USER, role=3, access=Access.LIMITED,
+    scopes=("links:read", "records:read"), environment="test",
+    allowed_ips=parse_networks(["10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32"]), owner=None, expires_at=None,
+    rate_limits=(), quota=None, metadata={}, created_at=0,
+)  # fmt: skip
+BURST: LimitsOf = (KEY.id, (RateLimit("burst", 10**9, 60),), None)
+
+
+class Fresh:
+    """A feed that was read just now."""
+
+    good_until = math.inf
+
+
+def verifier(*limits: LimitsOf) -> Verifier:
+    """A verifier whose store has one key under any secret."""
+    identity = Identity(OURS, KEY, None, None, None, None, True, {"links": {"read": True}}, limits)
+
+    def find(_: str) -> Identity:
+        return replace(identity, key=replace(KEY, id=new_id("key")))
+
+    made = Verifier(find, KeyCache(10**7, 10**11), system_clock, MemoryLimiter(Store("sqlite://")))
+    made.feed = Fresh()
+    return made
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="how often each pair is timed (15)")
+    parser.add_argument("--keys", type=int, default=1_000_000, help="how many keys are kept at once (1000000)")
+    options = parser.parse_args()
+    secret = mint("bit")
+    encoded = secret.encode()
+    print(f"Medians of {options.rounds} rounds, quartiles in brackets; {machine()}\n")
+    rows = []
+    for name, limits in (("address and scope", ()), ("address, scope and one limit", (BURST,))):
+        decide = partial(verifier(*limits).verify, OURS, secret, ("links:read",), None, "10.1.2.3")
+        assert decide().valid
+        asked = _repeated(decide)
+        compared = compare(_repeated(lambda: hashlib.sha256(encoded).digest()), asked, options.rounds)
+        hashed = compared.reference / CALLS * 1000
+        ratio = f"{compared.ratio:.2f} ({compared.low:.2f}–{compared.high:.2f})"
+        within = "ok" if compared.ratio <= BAR else "**over**"
+        rows.append([name, f"{hashed:.2f}", f"{hashed * compared.ratio:.2f}", ratio, within])
+    heads = ("a kept key, with", "SHA-256 of it, µs", "decision, µs", "decision ÷ SHA-256", f"≤ {BAR:g}")
+    print(table(heads, rows))
+    print(f"\n{_memory(options.keys)}")
+
+
+def _repeated(way: Callable[[], object]) -> Way:
+    def calls() -> None:
+        for _ in range(CALLS):
+            way()
+
+    return calls
+
+
+def _memory(keys: int) -> str:
+    """What so many kept keys take up beside each other, and how long the collector takes over them."""
+    kept = verifier()
+    kept.verify(OURS, mint("bit"))
+    gc.collect()
+    before = _resident()
+    for _ in range(keys):
+        kept.verify(OURS, mint("bit"))
+    gc.collect()
+    each = (_resident() - before) / keys
+    start = time.perf_counter()
+    gc.collect()
+    pause = (time.perf_counter() - start) * 1000
+    row = [f"{keys:,}", f"{each:.0f}", "ok" if each <= BAR_BYTES else "**over**", f"{pause:.0f}"]
+    return table(("kept keys", "bytes each", f"≤ {BAR_BYTES}", "a whole garbage collection, ms"), [row])
+
+
+def _resident() -> int:
+    """The process's resident memory, in bytes."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * 4096
+
+
+if __name__ == "__main__":
+    main()
