@@ -8,7 +8,7 @@ ARGS ?=
 CASES ?= 100000
 export PYTHON
 
-.PHONY: serve test oracle bench-roles lint types docs lock check clean setup setup-test
+.PHONY: serve test oracle bench bench-roles lint types docs lock check clean setup setup-test
 .DEFAULT_GOAL := check
 
 # Serves sample data on http://127.0.0.1:$(PORT).
@@ -28,6 +28,11 @@ bench-roles: setup-test
 	@.venv/bin/python -m benchmarks.roles $(ARGS)
 
 # Each step runs whatever the others say. `uv pip check` is about the lock: what it names has to be what the project needs.
+# What a verification out of memory and a limit cost; for less: make bench ARGS="--rounds 3"
+bench: setup-test
+	@.venv/bin/python -m benchmarks.verify $(ARGS)
+	@.venv/bin/python -m benchmarks.limits $(ARGS)
+
 lint: setup
 	@failed=0; \
 	.venv/bin/ruff check --quiet || failed=1; \
