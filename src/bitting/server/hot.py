@@ -126,13 +126,14 @@ class HotPath:
             asked = None if caller is None else _usual(body, caller)
             if caller is None or asked is None:
                 return None, _NOTHING
+            # Looked up before the caller is charged: what the store can't say, the framework is asked again.
+            entry = self._verifier.kept(asked.key) or await self._verifier.entry_async(asked.key)
             left = _NOTHING if caller.spend is None else await self._charged(caller)
-            return (None, _NOTHING) if left is None else (await self._verdict(caller, asked), left)
+            return (None, _NOTHING) if left is None else (await self._verdict(caller, entry, asked), left)
         except Unavailable:
             return None, _NOTHING
 
-    async def _verdict(self, caller: Entry, asked: _Asked) -> bytes:
-        entry = self._verifier.kept(asked.key) or await self._verifier.entry_async(asked.key)
+    async def _verdict(self, caller: Entry, entry: Entry | None, asked: _Asked) -> bytes:
         if entry is None or entry.workspace != caller.workspace:
             return _refused(INVALID) + b"}"
         wanted = (tuple(asked.scopes or ()), _given(asked.environment), _given(asked.ip))
