@@ -25,6 +25,7 @@ from bitting.core.tokens import mint
 from bitting.store.engine import Store
 from bitting.verify.cache import KeyCache
 from bitting.verify.limits import MemoryLimiter
+from bitting.verify.lookup import Lookup
 from bitting.verify.verifier import Verifier
 
 OURS = WorkspaceId("wsp_" + "b" * 22)
@@ -52,9 +53,10 @@ def verifier(*limits: LimitsOf) -> Verifier:
     def find(_: str) -> Identity:
         return replace(identity, key=replace(KEY, id=new_id("key")))
 
-    made = Verifier(find, KeyCache(10**7, 10**11), system_clock, MemoryLimiter(Store("sqlite://")))
-    made.feed = Fresh()
-    return made
+    limiter = MemoryLimiter(Store("sqlite://"))
+    lookup = Lookup(find, KeyCache(10**7, 10**11), system_clock, limiter)
+    lookup.feed = Fresh()
+    return Verifier(lookup, system_clock, limiter)
 
 
 def main() -> None:

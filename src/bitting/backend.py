@@ -40,6 +40,7 @@ from bitting.verify.cache import KeyCache
 from bitting.verify.feed import Feed
 from bitting.verify.hashing import Hasher
 from bitting.verify.limits import Limiter, MemoryLimiter, Outcome, WindowLeft, open_limiter
+from bitting.verify.lookup import Lookup
 from bitting.verify.verifier import Verifier
 
 
@@ -195,8 +196,9 @@ class Backend:
         self.authenticator = Authenticator(store, self.hasher, plans, clock)
         self.authenticator.flag_exposed = self._log_exposure
         self.limiter = limiter or MemoryLimiter(store)
-        self.verifier = Verifier(self.authenticator.find, cache or KeyCache(), clock, self.limiter)
-        self.on_change: Callable[[Sequence[ChangeEvent]], None] = self.verifier.cache.apply
+        self.lookup = Lookup(self.authenticator.find, cache or KeyCache(), clock, self.limiter)
+        self.verifier = Verifier(self.lookup, clock, self.limiter)
+        self.on_change: Callable[[Sequence[ChangeEvent]], None] = self.lookup.cache.apply
         self._feed: Feed | None = None
 
     @classmethod
@@ -222,7 +224,7 @@ class Backend:
         """
         feed = Feed(lambda: open_feed(self.store), self._take, max_staleness=max_staleness)
         feed.start()
-        self._feed = self.verifier.feed = feed
+        self._feed = self.lookup.feed = feed
         return feed
 
     def charge(self, principal: Principal, cost: int = 1) -> Outcome | None:
@@ -244,9 +246,9 @@ class Backend:
 
     def _take(self, batch: Batch) -> None:
         if batch.reset:
-            self.verifier.cache.reset()
+            self.lookup.cache.reset()
         elif batch.events:
-            self.verifier.cache.apply(batch.events)
+            self.lookup.cache.apply(batch.events)
 
     def close(self) -> None:
         """Closes every connection to a database, and stops to watch for changes."""

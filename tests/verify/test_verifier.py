@@ -26,6 +26,7 @@ from bitting.store.engine import Store
 from bitting.verify.cache import KeyCache
 from bitting.verify.entries import Policies, judge
 from bitting.verify.limits import MemoryLimiter
+from bitting.verify.lookup import Lookup
 from bitting.verify.verifier import INVALID, Verifier
 
 OURS = WorkspaceId("wsp_ours")
@@ -52,10 +53,11 @@ class Always:
 
 
 def verifier_of(find: Callable[[str], Identity | None], *, fresh: bool = True) -> Verifier:
-    made = Verifier(find, KeyCache(), lambda: NOW, MemoryLimiter(Store("sqlite://")))
+    limiter = MemoryLimiter(Store("sqlite://"))
+    lookup = Lookup(find, KeyCache(), lambda: NOW, limiter)
     if fresh:
-        made.feed = Always()
-    return made
+        lookup.feed = Always()
+    return Verifier(lookup, lambda: NOW, limiter)
 
 
 # --- the decision --------------------------------------------------------------------------------
@@ -164,7 +166,7 @@ def test_a_store_that_is_away_is_no_refusal_and_what_is_kept_goes_on_while_the_f
     assert made.verify(OURS, secret).valid
     with pytest.raises(Unavailable):
         made.verify(OURS, mint("bit"))
-    made.feed = verifier_of(find, fresh=False).feed
+    made.lookup.feed = verifier_of(find, fresh=False).lookup.feed
     with pytest.raises(Unavailable):
         made.verify(OURS, secret)
 
@@ -190,7 +192,7 @@ class Gate:
 
 
 def test_those_who_ask_at_once_share_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bitting.verify.verifier.JOIN_SECONDS", 60)
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
     gate, secret = Gate(), mint("bit")
     made = verifier_of(gate.find)
     with ThreadPoolExecutor(8) as pool:
@@ -204,11 +206,11 @@ def test_those_who_ask_at_once_share_one_reading(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("known", [True, False])
 def test_who_joined_a_reading_that_a_change_overtook_reads_again(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A revocation answered while the reading was under way: who began after it must not be let in by it."""
-    monkeypatch.setattr("bitting.verify.verifier.JOIN_SECONDS", 60)
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
     gate, secret = Gate(), mint("bit")
     made = verifier_of(gate.find)
     joined = threading.Event()
-    join = made._join
+    join = made.lookup._join
 
     def told(digest: bytes):  # type: ignore[no-untyped-def]
         found = join(digest)
@@ -216,12 +218,12 @@ def test_who_joined_a_reading_that_a_change_overtook_reads_again(known: bool, mo
             joined.set()
         return found
 
-    monkeypatch.setattr(made, "_join", told)
+    monkeypatch.setattr(made.lookup, "_join", told)
     before, after = identity_of() if known else None, identity_of(replace(KEY, revoked_at=1))
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(made.verify, OURS, secret)
         gate.asked.acquire()
-        made.cache.apply([ChangeEvent(1, OURS, ChangeKind.KEY, "key_1")])
+        made.lookup.cache.apply([ChangeEvent(1, OURS, ChangeKind.KEY, "key_1")])
         late = pool.submit(made.verify, OURS, secret)
         assert joined.wait(30)
         gate.let_go(0, before)
@@ -230,13 +232,13 @@ def test_who_joined_a_reading_that_a_change_overtook_reads_again(known: bool, mo
         assert leader.result(30).valid == known
         denied = late.result(30).denied
     assert denied is not None and denied.code is Code.REVOKED_KEY
-    kept = made.kept(secret)
+    kept = made.lookup.kept(secret)
     assert kept is not None and kept.dead is not None
 
 
 def test_an_old_reading_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other processes changed since it began isn't known here yet."""
-    monkeypatch.setattr("bitting.verify.verifier.JOIN_SECONDS", 0)
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 0)
     gate, secret = Gate(), mint("bit")
     made = verifier_of(gate.find)
     with ThreadPoolExecutor(2) as pool:
@@ -251,7 +253,7 @@ def test_an_old_reading_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_reading_that_fails_fails_for_all_who_share_it_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bitting.verify.verifier.JOIN_SECONDS", 60)
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
     answers: list[Identity | Exception] = [Unavailable("away"), identity_of()]
 
     def find(_: str) -> Identity:
@@ -280,4 +282,6 @@ def test_the_verifier_shows_no_secret() -> None:
     secret = mint("bit")
     made = verifier_of(lambda _: identity_of())
     verdict = made.verify(OURS, secret)
-    assert secret not in repr(verdict) + repr(made.__dict__) + repr(made.cache.__dict__)
+    assert secret not in repr(verdict) + repr(made.__dict__) + repr(made.lookup.__dict__) + repr(
+        made.lookup.cache.__dict__
+    )

@@ -17,6 +17,7 @@ from bitting.core.reach import Reach
 from bitting.core.roles import Role
 from bitting.core.schema import Catalogue, Dataset
 from bitting.keys.schemas import Verify
+from bitting.verify.counting import Door
 from bitting.verify.limits import rate_limit
 from bitting.verify.verifier import Verdict
 
@@ -29,20 +30,22 @@ def verify_key(backend: Backend, context: Context, asked: Verify) -> dict[str, A
     if asked.action is not None and asked.dataset is None:
         raise InvalidInput.at("action", "says what is done with records: name their dataset too")
     if asked.dataset is None:
-        return _view(backend.verifier.charge(_checked(backend, context, asked), asked.cost))
+        return _answered(
+            backend, context, asked, backend.verifier.charge(_checked(backend, context, asked), asked.cost)
+        )
     action = DataAction(asked.action or "read")
     # The roles are read first: what they open is never older than the verdict beside it.
     identity = backend.authenticator.find(asked.key)
     verdict = _checked(backend, context, asked)
     if identity is None or not verdict.valid:
-        return _view(verdict)
+        return _answered(backend, context, asked, verdict)
     subject = principal_of(identity)
     with backend.read(context) as reading:
         data = data_access(reading, subject, asked.dataset, action)
     if data == NEVER:
         verdict = Verdict(insufficient(_refusal(subject, asked.dataset, action)), verdict.entry)
     verdict = backend.verifier.charge(verdict, asked.cost)
-    return {**_view(verdict), "data": data, "partial": context.principal.bound}
+    return {**_answered(backend, context, asked, verdict), "data": data, "partial": context.principal.bound}
 
 
 def _checked(backend: Backend, context: Context, asked: Verify) -> Verdict:
@@ -107,7 +110,9 @@ _VERBS = {
 }
 
 
-def _view(verdict: Verdict) -> dict[str, Any]:
+def _answered(backend: Backend, context: Context, asked: Verify, verdict: Verdict) -> dict[str, Any]:
+    """The answer to a decision, which is counted."""
+    backend.verifier.counted(verdict, Door.VERIFY, context.principal.workspace, tuple(asked.scopes), asked.dataset)
     denied = verdict.denied
     said: dict[str, Any] = {
         "valid": denied is None,

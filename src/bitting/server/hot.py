@@ -23,10 +23,11 @@ from bitting.core.errors import Unavailable
 from bitting.core.ids import new_id
 from bitting.core.lifecycle import FORWARDING, Transport, transport_of
 from bitting.core.network import Networks, parse_address
+from bitting.verify.counting import Door
 from bitting.verify.entries import Entry, judge
 from bitting.verify.limits import Outcome, rate_limit
 from bitting.verify.limits import headers as limit_headers
-from bitting.verify.verifier import INVALID, Verifier
+from bitting.verify.verifier import INVALID, UNKNOWN
 
 PATH = "/v1/keys/verify"
 MAX_BODY_BYTES = 65_536
@@ -91,7 +92,7 @@ class HotPath:
 
     def __init__(self, app: ASGIApp, backend: Backend, proxies: Networks) -> None:
         self._app, self._backend = app, backend
-        self._verifier: Verifier = backend.verifier
+        self._verifier, self._lookup = backend.verifier, backend.lookup
         self._transport = lru_cache(maxsize=4096)(_transport_by(proxies))
         self._request_ids = _request_ids()
 
@@ -127,18 +128,20 @@ class HotPath:
             if caller is None or asked is None:
                 return None, _NOTHING
             # Looked up before the caller is charged: what the store can't say, the framework is asked again.
-            entry = self._verifier.kept(asked.key) or await self._verifier.entry_async(asked.key)
+            entry = self._lookup.kept(asked.key) or await self._lookup.entry_async(asked.key)
             left = _NOTHING if caller.spend is None else await self._charged(caller)
             return (None, _NOTHING) if left is None else (await self._verdict(caller, entry, asked), left)
         except Unavailable:
             return None, _NOTHING
 
     async def _verdict(self, caller: Entry, entry: Entry | None, asked: _Asked) -> bytes:
+        scopes = tuple(asked.scopes or ())
         if entry is None or entry.workspace != caller.workspace:
+            self._verifier.counted(UNKNOWN, Door.VERIFY, caller.workspace, scopes)
             return _refused(INVALID) + b"}"
-        wanted = (tuple(asked.scopes or ()), _given(asked.environment), _given(asked.ip))
         cost = asked.cost if isinstance(asked.cost, int) else 1
-        verdict = await self._verifier.judge_async(entry, wanted, cost)
+        verdict = await self._verifier.judge_async(entry, (scopes, _given(asked.environment), _given(asked.ip)), cost)
+        self._verifier.counted(verdict, Door.VERIFY, caller.workspace, scopes)
         start = _VALID if verdict.denied is None else _refused(verdict.denied)
         return start + _about(entry, _left(verdict.outcome))
 
@@ -154,7 +157,7 @@ class HotPath:
     async def _caller(self, scope: Scope, head: _Head) -> Entry | None:
         """Who asks, if it may."""
         key = head.credentials[0]
-        caller = self._verifier.kept(key) or await self._verifier.entry_async(key)
+        caller = self._lookup.kept(key) or await self._lookup.entry_async(key)
         if caller is None:
             return None
         client = scope["client"]

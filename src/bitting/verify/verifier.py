@@ -1,52 +1,24 @@
-"""The verifier: from a secret to a decision, out of memory where what is kept is known to be true.
+"""The verifier: from a secret to a decision, charged and counted; one for all doors.
 
-The same for all doors: the library call in a process, `POST /v1/keys/verify`, gateways. What is kept is used only
-while the change feed is fresh (DESIGN §7.1); otherwise, and for what isn't kept, the store is read, once for all who
-ask for the same key at the same time.
+The library call in a process, `POST /v1/keys/verify` and gateways differ in what they say, not in what they decide.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
-from hashlib import sha256
-from threading import Lock
-from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from bitting.core.decisions import Code, Denied
-from bitting.core.lifecycle import Identity
 from bitting.core.principal import WorkspaceId
-from bitting.core.tokens import MAX_LENGTH, well_formed
-from bitting.verify.cache import KeyCache
-from bitting.verify.entries import Asked, Entry, Policies, judge
+from bitting.verify.counting import VALID, Count, Door, count_nothing
+from bitting.verify.entries import Asked, Entry, judge
 from bitting.verify.limits import Limiter, Outcome
+from bitting.verify.lookup import Lookup
 
 INVALID = Denied(Code.INVALID_KEY, "This API key isn't valid.")
 """One answer for malformed, bad checksum, unknown, and another workspace's: it says nothing more."""
-
-
-JOIN_SECONDS = 0.02
-"""How old a reading of the store may be, at most, for a decision that begins now to wait for it: a part of the least
-bound that can be set for stale decisions."""
-
-
-class Freshness(Protocol):
-    """What says whether kept things may be used: the change feed."""
-
-    good_until: float
-    """Until when, by `time.monotonic()`, unless it is read again meanwhile."""
-
-
-class NeverFresh:
-    """Without a feed, nothing kept is used."""
-
-    good_until = -math.inf
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -68,24 +40,14 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 class Verifier:
     """Decides about keys.
 
-    find: reads a secret's identity from the store, None if no key has it; raises Unavailable. cache: what is kept;
-    clock: now, in microseconds UTC; limiter: counts what keys spend.
+    lookup: finds them; clock: now, in microseconds UTC; limiter: counts what keys spend.
+
+    `count` may be set to be told of every decision.
     """
 
-    def __init__(
-        self,
-        find: Callable[[str], Identity | None],
-        cache: KeyCache,
-        clock: Callable[[], int],
-        limiter: Limiter[Any],
-    ) -> None:
-        self._find, self.cache, self._clock, self.limiter = find, cache, clock, limiter
-        self._policies = Policies()
-        self.feed: Freshness = NeverFresh()
-        self._lock = Lock()
-        self._finding: dict[bytes, _Finding] = {}
-
-    # --- for a whole decision ---
+    def __init__(self, lookup: Lookup, clock: Callable[[], int], limiter: Limiter[Any]) -> None:
+        self.lookup, self._clock, self.limiter = lookup, clock, limiter
+        self.count: Count = count_nothing
 
     def verify(
         self,
@@ -103,16 +65,18 @@ class Verifier:
         call spends from the key's limits.
         Raises Unavailable when the store has to be read and can't be.
         """
-        entry = self.kept(key) or self.entry(key)
+        lookup = self.lookup
+        entry = lookup.kept(key) or lookup.entry(key)
         if entry is None or entry.workspace != workspace:
-            return _UNKNOWN
+            return self.counted(UNKNOWN, Door.LIBRARY, workspace, scopes)
         now = self._clock()
         denied = judge(entry, (scopes, environment, ip), now)
         spend = entry.spend
         if denied is not None or spend is None:
-            return Verdict(denied, entry)
+            return self.counted(Verdict(denied, entry), Door.LIBRARY, workspace, scopes)
         outcome = self.limiter.try_charge(spend, cost, now) or self.limiter.charge(spend, cost, now)
-        return Verdict(LIMITED[outcome.refused], entry, outcome)
+        verdict = Verdict(LIMITED[outcome.refused], entry, outcome)
+        return self.counted(verdict, Door.LIBRARY, workspace, scopes)
 
     async def verify_async(
         self,
@@ -124,13 +88,14 @@ class Verifier:
         cost: int = 1,
     ) -> Verdict:
         """The same, for asyncio: nothing waits but the caller."""
-        entry = self.kept(key) or await self.entry_async(key)
+        entry = self.lookup.kept(key) or await self.lookup.entry_async(key)
         if entry is None or entry.workspace != workspace:
-            return _UNKNOWN
-        return await self.judge_async(entry, (scopes, environment, ip), cost)
+            return self.counted(UNKNOWN, Door.LIBRARY, workspace, scopes)
+        verdict = await self.judge_async(entry, (scopes, environment, ip), cost)
+        return self.counted(verdict, Door.LIBRARY, workspace, scopes)
 
     async def judge_async(self, entry: Entry, asked: Asked, cost: int = 1) -> Verdict:
-        """Decide about a key that is known to be the workspace's, and charge it."""
+        """Decide about a key that is known to be the workspace's, and charge it; whoever calls counts it."""
         now = self._clock()
         denied = judge(entry, asked, now)
         spend = entry.spend
@@ -147,10 +112,10 @@ class Verifier:
         environment: str | None = None,
         ip: str | None = None,
     ) -> Verdict:
-        """Decide as `verify` does, and charge nothing yet: `charge` does, once more has been decided."""
-        entry = self.kept(key) or self.entry(key)
+        """Decide as `verify` does, and charge and count nothing yet: `charge` and `counted` do, once more is decided."""
+        entry = self.lookup.kept(key) or self.lookup.entry(key)
         if entry is None or entry.workspace != workspace:
-            return _UNKNOWN
+            return UNKNOWN
         return Verdict(judge(entry, (scopes, environment, ip), self._clock()), entry)
 
     def charge(self, verdict: Verdict, cost: int = 1) -> Verdict:
@@ -161,101 +126,26 @@ class Verifier:
         outcome = self.limiter.charge(entry.spend, cost, self._clock())
         return Verdict(LIMITED[outcome.refused], entry, outcome)
 
-    # --- keys ---
-
-    def kept(self, key: str) -> Entry | None:
-        """What is kept of a secret, if it may be used: no more than a hash and a look."""
-        digest = digest_of(key)
-        return self.cache.get(digest) if monotonic() < self.feed.good_until else None
-
-    def entry(self, key: str) -> Entry | None:
-        """The key that a secret belongs to, None if there is none; may read the store."""
-        kept = self.kept(key)
-        digest = digest_of(key)
-        if kept is not None or not self._to_be_found(key, digest):
-            return kept
-        while True:
-            finding, leads = self._join(digest)
-            if leads:
-                return self._lead(finding, key, digest)
-            found = finding.found.result()
-            if self.cache.still_so(found, finding.epoch):
-                return found
-
-    async def entry_async(self, key: str) -> Entry | None:
-        """The same, for asyncio."""
-        kept = self.kept(key)
-        digest = digest_of(key)
-        if kept is not None or not self._to_be_found(key, digest):
-            return kept
-        return await asyncio.to_thread(self.entry, key)
-
-    def _join(self, digest: bytes) -> tuple[_Finding, bool]:
-        """The reading of a key that is under way, or one to be led."""
-        now = monotonic()
-        with self._lock:
-            finding = self._finding.get(digest)
-            if finding is not None and now - finding.began < JOIN_SECONDS:
-                return finding, False
-            finding = self._finding[digest] = _Finding(now, self.cache.epoch, Future())
-            return finding, True
-
-    def _lead(self, finding: _Finding, key: str, digest: bytes) -> Entry | None:
-        try:
-            found = self._read(key, digest, finding.epoch)
-        except BaseException as error:
-            finding.found.set_exception(error)
-            raise
-        else:
-            finding.found.set_result(found)
-            return found
-        finally:
-            with self._lock:
-                if self._finding.get(digest) is finding:
-                    del self._finding[digest]
-
-    def _to_be_found(self, key: str, digest: bytes) -> bool:
-        """Whether the store could know a key that isn't kept."""
-        if not well_formed(key):
-            return False
-        return not (self.cache.is_unknown(digest) and monotonic() < self.feed.good_until)
-
-    def _read(self, key: str, digest: bytes, began: int) -> Entry | None:
-        """Reads the store; began: the cache's epoch before, since a change from then on outdates what is read."""
-        identity = self._find(key)
-        if identity is None:
-            self.cache.put_unknown(digest, began)
-            return None
-        limits = identity.limits
-        spend = self.limiter.prepare(identity.workspace, limits, self._clock()) if limits else None
-        entry = self._policies.entry(identity, spend, began)
-        self.cache.put(digest, entry)
-        return entry
+    def counted(
+        self,
+        verdict: Verdict,
+        door: Door,
+        workspace: WorkspaceId,
+        scopes: tuple[str, ...] = (),
+        dataset: str | None = None,
+    ) -> Verdict:
+        """Count a decision, once nothing more is decided; returns it."""
+        entry, denied = verdict.entry, verdict.denied
+        code = VALID if denied is None else denied.code.value
+        self.count((door, workspace, None if entry is None else entry.key_id, code, scopes, dataset))
+        return verdict
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    """A reading of the store: when it began, of the clock and of the cache's epochs, and what it finds."""
-
-    began: float
-    epoch: int
-    found: Future[Entry | None]
-
-
-_UNKNOWN = Verdict(INVALID, None)
+UNKNOWN = Verdict(INVALID, None)
+"""No key of this workspace."""
 LIMITED: dict[str | None, Denied | None] = {
     None: None,
     "rate_limited": Denied(Code.RATE_LIMITED, "A rate limit of this key is used up."),
     "quota_exceeded": Denied(Code.QUOTA_EXCEEDED, "The quota of this key is used up."),
 }
 """What a limiter's refusals are to whoever asked."""
-
-
-def digest_of(key: str) -> bytes:
-    """What a secret is kept under, in memory only: its SHA-256."""
-    if len(key) > MAX_LENGTH:
-        return b""  # no key is that long: nothing is kept under this
-    try:
-        return sha256(key.encode()).digest()
-    except UnicodeEncodeError:  # half a character: no key has one
-        return b""
