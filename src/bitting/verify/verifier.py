@@ -112,7 +112,7 @@ class Verifier:
         environment: str | None = None,
         ip: str | None = None,
     ) -> Verdict:
-        """Decide as `verify` does, and charge and count nothing yet: `charge` and `counted` do, once more is decided."""
+        """Decide as `verify` does; `charge` and `counted` follow, once more is decided."""
         entry = self.lookup.kept(key) or self.lookup.entry(key)
         if entry is None or entry.workspace != workspace:
             return UNKNOWN
