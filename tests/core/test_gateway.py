@@ -307,17 +307,19 @@ class TestMatch:
             RouteTable(pair)
 
     @pytest.mark.parametrize(
-        ("one", "other"),
+        ("winner", "other", "path"),
         [
-            (("GET", "/links/{id}"), ("*", "/links/{id}")),
-            (("GET", "/links/{id}"), ("GET", "/links/id")),
-            (("GET", "/links/{id}"), ("GET", "/links/{id...}")),
-            (("GET", "/"), ("GET", "/{x}")),
+            (("GET", "/links/{id}"), ("*", "/links/{id}"), "/links/7"),
+            (("GET", "/links/id"), ("GET", "/links/{id}"), "/links/id"),
+            (("GET", "/links/{id}"), ("GET", "/links/{id...}"), "/links/7"),
+            (("GET", "/"), ("GET", "/{x}"), "/"),
         ],
     )
-    def test_others_stand_beside_each_other(self, one: tuple[str, str], other: tuple[str, str]) -> None:
-        """The more specific one wins."""
-        RouteTable([route(*one), route(*other)])
+    def test_others_stand_beside_each_other(self, winner: tuple[str, str], other: tuple[str, str], path: str) -> None:
+        """The more specific one wins, whichever comes first."""
+        wins, loses = route(*winner), route(*other)
+        for table in (RouteTable([wins, loses]), RouteTable([loses, wins])):
+            assert find_route(table, "GET", path) is wins
 
 
 def folded(routes: list[Route]) -> list[Route]:

@@ -8,7 +8,7 @@ from typing import NewType
 
 from bitting.core.authority import Access, UserType
 from bitting.core.limits import LimitsOf, Quota, RateLimit
-from bitting.core.network import Networks
+from bitting.core.network import NOWHERE, Networks
 from bitting.core.roles import Role
 
 # Minted by authentication (and by the operator's command line) alone: the one door to tenant data.
@@ -53,6 +53,26 @@ class KeyFacts:
     limits_from: frozenset[str] = frozenset()
     enabled: bool = True
     revoked_at: int | None = None
+
+
+def new_key(key_id: str, now: int) -> KeyFacts:
+    """A key with nothing but defaults (DESIGN §2)."""
+    return KeyFacts(
+        id=key_id,
+        name="",
+        user_type=UserType.USER,
+        role=None,
+        access=Access.FULL,
+        scopes=(),
+        environment=None,
+        allowed_ips=NOWHERE,
+        owner=None,
+        expires_at=None,
+        rate_limits=(),
+        quota=None,
+        metadata={},
+        created_at=now,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +33,20 @@ class InvalidInput(ValueError):
     def under(self, prefix: str) -> InvalidInput:
         """The same flaws, each path put below `prefix`."""
         return InvalidInput(flaw.at(prefix) for flaw in self.flaws)
+
+
+Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
+"""A field on the wire -> the name of the fact that it is, and what reads it (raises InvalidInput)."""
+
+
+def parsed_fields(given: Mapping[str, Any], fields: Fields) -> tuple[dict[str, Any], list[Flaw]]:
+    """The facts that were given, and all that is wrong with the others; given: field -> value, as on the wire."""
+    flaws: list[Flaw] = []
+    facts: dict[str, Any] = {}
+    for name, value in given.items():
+        fact, parse = fields[name]
+        try:
+            facts[fact] = parse(value)
+        except InvalidInput as error:
+            flaws += error.flaws
+    return facts, flaws

@@ -9,33 +9,13 @@ from typing import Any, TypeVar
 from bitting.core.authority import Access, Declared, UserType, parse_scopes
 from bitting.core.limits import parse_quota, parse_rate_limits
 from bitting.core.metadata import check_metadata
-from bitting.core.network import NOWHERE, parse_networks
+from bitting.core.network import parse_networks
 from bitting.core.principal import KeyFacts
-from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.problems import Fields, Flaw, InvalidInput, parsed_fields
 from bitting.core.tokens import check_environment
 from bitting.core.values import parse_instant
 
 Value = TypeVar("Value")
-
-
-def new_facts(key_id: str, now: int) -> KeyFacts:
-    """A key with nothing but defaults (DESIGN §2)."""
-    return KeyFacts(
-        id=key_id,
-        name="",
-        user_type=UserType.USER,
-        role=None,
-        access=Access.FULL,
-        scopes=(),
-        environment=None,
-        allowed_ips=NOWHERE,
-        owner=None,
-        expires_at=None,
-        rate_limits=(),
-        quota=None,
-        metadata={},
-        created_at=now,
-    )
 
 
 def merge(key: KeyFacts, given: Mapping[str, Any], declared: Declared) -> KeyFacts:
@@ -44,14 +24,7 @@ def merge(key: KeyFacts, given: Mapping[str, Any], declared: Declared) -> KeyFac
     Raises:
         InvalidInput: with every flaw.
     """
-    flaws: list[Flaw] = []
-    changes: dict[str, Any] = {}
-    for name, value in given.items():
-        fact, parse = _FIELDS[name]
-        try:
-            changes[fact] = parse(value)
-        except InvalidInput as error:
-            flaws += error.flaws
+    changes, flaws = parsed_fields(given, _FIELDS)
     if "metadata" in changes:
         changes["metadata"] = _merged_metadata(key.metadata, changes["metadata"])
     after = replace(key, **changes)
@@ -115,7 +88,7 @@ def _environment(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+_FIELDS: Fields = {
     "name": ("name", str),
     "userType": ("user_type", UserType),
     "role": ("role", lambda value: value),

@@ -22,10 +22,10 @@ from bitting.core.delegation import (
 from bitting.core.errors import Conflict, NotFound, enforce
 from bitting.core.ids import new_id
 from bitting.core.policies import check_policies
-from bitting.core.principal import KeyFacts, Principal
+from bitting.core.principal import KeyFacts, Principal, new_key
 from bitting.core.problems import InvalidInput
 from bitting.core.tokens import Secret, mint, start_of
-from bitting.keys.drafts import check_end, merge, new_facts
+from bitting.keys.drafts import check_end, merge
 from bitting.keys.views import key_status, key_view
 from bitting.store.keys import KeyRow
 
@@ -86,7 +86,7 @@ class _Minted:
 def create_key(backend: Backend, context: Context, given: dict[str, Any]) -> Outcome:
     """Creates a key; the answer holds its secret, this once."""
     with backend.change(context) as change:
-        key = merge(new_facts(new_id("key"), change.now), given, change.workspace.declared())
+        key = merge(new_key(new_id("key"), change.now), given, change.workspace.declared())
         key = replace(key, lineage=_lineage(change.principal))
         if len(key.lineage) > MAX_LINEAGE:
             raise Conflict(f"This key descends from {MAX_LINEAGE} others already: make keys with an older one.")
@@ -226,7 +226,7 @@ def _creation(change: Change, key: KeyFacts) -> Decision:
         raise InvalidInput.at("role", "no such role")
     if key.owner is not None and principal.is_operator and change.owner_of(key) is None:
         raise InvalidInput.at("owner", "no such user")
-    managed = changed_fields(new_facts(key.id, change.now), key) & MANAGED_FIELDS
+    managed = changed_fields(new_key(key.id, change.now), key) & MANAGED_FIELDS
     if managed and not principal.is_administrator:
         return insufficient("Rate limits, quota and metadata are set by administrators and owners.")
     return may_create_key(principal, key, role)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ from bitting.core.ids import is_id, new_id
 from bitting.core.limits import parse_rate_limits
 from bitting.core.permission import may_administer, may_write_users
 from bitting.core.principal import UserFacts
-from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.problems import Fields, InvalidInput, parsed_fields
 from bitting.core.roles import Role
 from bitting.core.values import format_instant
 from bitting.store.users import UserRow
@@ -142,14 +142,7 @@ def merge(user: UserFacts, given: Mapping[str, Any]) -> UserFacts:
     Raises:
         InvalidInput: with every flaw.
     """
-    flaws: list[Flaw] = []
-    changes: dict[str, Any] = {}
-    for name, value in given.items():
-        fact, parse = _FIELDS[name]
-        try:
-            changes[fact] = parse(value)
-        except InvalidInput as error:
-            flaws += error.flaws
+    changes, flaws = parsed_fields(given, _FIELDS)
     if flaws:
         raise InvalidInput(flaws)
     return replace(user, **changes)
@@ -162,7 +155,7 @@ def _email(value: str) -> str:
     return value
 
 
-_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+_FIELDS: Fields = {
     "email": ("email", _email),
     "name": ("name", str),
     "userType": ("user_type", UserType),

@@ -6,12 +6,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from bitting.backend import Backend, Change, Context
-from bitting.core.authority import Access, UserType
+from bitting.core.authority import UserType
 from bitting.core.emails import check_email
 from bitting.core.ids import new_id
-from bitting.core.network import NOWHERE
 from bitting.core.policies import Policies
-from bitting.core.principal import KeyFacts, UserFacts, WorkspaceId, operator
+from bitting.core.principal import UserFacts, WorkspaceId, new_key, operator
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.tokens import Secret, check_prefix, mint, start_of
 from bitting.store.workspaces import WorkspaceRow, add_workspace
@@ -115,22 +114,7 @@ def _add_owner(change: Change, email: str, name: str, password_hash: str | None)
 
 def _add_key(backend: Backend, change: Change, prefix: str) -> Secret:
     secret = Secret(mint(prefix))
-    key = KeyFacts(
-        id=new_id("key"),
-        name=OWNER_KEY,
-        user_type=UserType.OWNER,
-        role=None,
-        access=Access.FULL,
-        scopes=(),
-        environment=None,
-        allowed_ips=NOWHERE,
-        owner=None,
-        expires_at=None,
-        rate_limits=(),
-        quota=None,
-        metadata={},
-        created_at=change.now,
-    )
+    key = replace(new_key(new_id("key"), change.now), name=OWNER_KEY, user_type=UserType.OWNER)
     start = start_of(secret.reveal())
     change.keys.insert(key, start, change.principal.actor)
     change.keys.add_secret(key.id, *backend.hasher.for_new(secret.reveal()), change.now)
