@@ -6,9 +6,10 @@ PORT ?= 8000
 COOLDOWN ?= 7 days
 ARGS ?=
 CASES ?= 100000
+GUESSES ?= 10000000
 export PYTHON
 
-.PHONY: serve test oracle bench bench-roles lint types docs lock check clean setup setup-test
+.PHONY: serve test faults oracle bench bench-peers bench-servers bench-page bench-roles lint types docs lock check clean setup setup-test setup-bench
 .DEFAULT_GOAL := check
 
 # Serves sample data on http://127.0.0.1:$(PORT).
@@ -17,7 +18,12 @@ serve: setup
 	@exec .venv/bin/bitting serve --port $(PORT)
 
 test: setup-test
-	@.venv/bin/pytest -n auto $(ARGS)
+	@.venv/bin/pytest -n auto --ignore tests/faults $(ARGS)
+
+# What becomes of real servers under load that are killed, frozen and restarted, one test at a time; and much guessing.
+# For less: make faults GUESSES=1000000
+faults: setup-test
+	@BITTING_GUESSES=$(GUESSES) .venv/bin/pytest -n 0 --quiet tests/faults $(ARGS)
 
 # What roles show, asked in so many generated lists of each database and of a slow reference: make oracle CASES=3000
 oracle: setup-test
@@ -27,12 +33,22 @@ oracle: setup-test
 bench-roles: setup-test
 	@.venv/bin/python -m benchmarks.roles $(ARGS)
 
-# Each step runs whatever the others say. `uv pip check` is about the lock: what it names has to be what the project needs.
-# What a verification out of memory and a limit cost; for less: make bench ARGS="--rounds 3"
-bench: setup-test
-	@.venv/bin/python -m benchmarks.verify $(ARGS)
-	@.venv/bin/python -m benchmarks.limits $(ARGS)
+# Every promise of speed as one table, pass or miss; small: make bench ARGS="--quick"; some: make bench ARGS="--only http"
+bench: setup-bench
+	@.venv/bin/python -m benchmarks $(ARGS)
 
+# These two download what they measure, into a temporary folder: other systems with API keys, and another HTTP server.
+bench-peers: setup-bench
+	@.venv/bin/python -m benchmarks.peers $(ARGS)
+
+bench-servers: setup-bench
+	@.venv/bin/python -m benchmarks.http.servers $(ARGS)
+
+# Puts what was measured the last time into docs/performance.md and the decision about the HTTP server.
+bench-page:
+	@.venv/bin/python -m benchmarks.page
+
+# Each step runs whatever the others say. `uv pip check` is about the lock: what it names has to be what the project needs.
 lint: setup
 	@failed=0; \
 	.venv/bin/ruff check --quiet || failed=1; \
@@ -62,6 +78,9 @@ setup:
 
 setup-test:
 	@tools/setup.sh test
+
+setup-bench:
+	@tools/setup.sh bench
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis build dist

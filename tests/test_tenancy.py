@@ -21,11 +21,15 @@ TENANT_TABLES = {table.name for table in metadata.sorted_tables}
 # The only functions that may build a statement without TenantQueries' own builders, and why.
 UNBOUND = {
     ("identities", "find_by_digest"): "finds the workspace by the credential",
+    ("identities", "find_by_key"): "its statement names the workspace; shown below, when it runs",
     ("audit", "verify_chains"): "the operator's: the trails of all workspaces, deleted ones included",
     ("workspaces", "every_workspace"): "the operator's",
     ("workspaces", "add_workspace"): "the operator's",
     ("migrate", "migrate"): "a lock, and no table",
     ("datasets", "attached_workspaces"): "the operator's",
+    ("usage", "workspaces_to_roll_up"): "the operator's",
+    ("usage", "page"): "of what `_found` selects, which is bound",
+    ("usage", "_groups"): "of what `_found` selects, which is bound",
     ("engine", "_sqlite"): "begins a transaction",
     ("engine", "begin"): "begins a transaction",
     ("connections", "_sqlite"): "begins a transaction",
@@ -53,6 +57,7 @@ BOUND_BY_HAND = {
 # Text of SQL; that each binds the workspace when it runs is shown below.
 TEXT = {("record_writes", name) for name in ("update", "remove_property", "create_index", "drop_index", "_run",
                                              "_insert_statement")} | {("records", "_execute")}  # fmt: skip
+TEXT |= {("usage", "_run")}
 THE_DOOR = {("tenant", name) for name in ("_select", "_insert", "_update", "_delete")}
 BUILDERS = {"select", "insert", "update", "delete", "text", "exists", "sqlite_insert", "postgresql_insert"}
 
@@ -132,6 +137,7 @@ def test_workspace_ids_are_minted_where_they_are_known_to_be() -> None:
         "store/workspaces.py",
         "store/audit.py",
         "store/feed.py",
+        "store/usage.py",
         "workspaces/operation.py",
     }
 
@@ -147,10 +153,10 @@ def own_api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
         yield api
 
 
-_FINDING = "FROM key_secrets \nWHERE key_secrets.digest IN"
+_FINDING = "WHERE s.digest IN"
 _NAMED = re.compile(rf"\b(?:FROM|INTO|UPDATE)\s+({'|'.join(sorted(TENANT_TABLES))})\b")
 
-LISTED = ("keys", "roles", "datasets", "users", "dashboards", "routes", "records", "audit")
+LISTED = ("keys", "roles", "datasets", "users", "dashboards", "routes", "records", "audit", "usage")
 
 
 def work(workspace: Workspace) -> None:

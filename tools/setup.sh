@@ -1,10 +1,10 @@
 #!/bin/sh
-# Readies this checkout: tools/setup.sh serve | test
+# Readies this checkout: tools/setup.sh serve | test | bench
 #
 # Makes .venv with exactly what requirements.lock names, and the project itself on top, editable. `test` also sees to
-# the server programs that tests start: PostgreSQL, Redis, nginx and Caddy. On a bare Debian machine it installs the
-# packages it misses when it is root, and otherwise prints the one command that does. When nothing has changed it says
-# nothing and takes milliseconds.
+# the server programs that tests start: PostgreSQL, Redis, nginx and Caddy; `bench` to these and wrk. On a bare Debian
+# machine it installs the packages it misses when it is root, and otherwise prints the one command that does. When
+# nothing has changed it says nothing and takes milliseconds.
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-test}
@@ -83,11 +83,14 @@ sync_venv() {
 # What the environment was made from; $PWD because its scripts and the editable install hold this folder's path.
 state="$PYTHON|$PWD|$(cat requirements.lock pyproject.toml tools/setup.sh | cksum)"
 missing=
-if [ "$purpose" = test ]; then
+if [ "$purpose" = test ] || [ "$purpose" = bench ]; then
     has_postgres || missing=postgresql
     for program in nginx caddy redis-server; do
         has_program "$program" || missing="$missing $program"
     done
+fi
+if [ "$purpose" = bench ]; then
+    has_program wrk || missing="$missing wrk"
 fi
 if [ "$(cat "$stamp" 2>/dev/null)" != "$state" ]; then
     command -v "$PYTHON" >/dev/null || fail "No $PYTHON here. Bitting needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."

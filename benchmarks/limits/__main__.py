@@ -1,4 +1,4 @@
-"""`python -m benchmarks.limits`: prints the tables."""
+"""`python -m benchmarks.limits`: measures each pair of ways, and the pauses of single calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from benchmarks.roles.report import machine, table
+from benchmarks.limits.passing import PROCESSES, share_of_bound
+from benchmarks.report import line, publish
+from benchmarks.report import ratio as ratio_line
+from benchmarks.roles.report import table
 from benchmarks.roles.timing import Compared, Way, compare
 from bitting.core.limits import Quota, RateLimit, Refill
 from bitting.core.principal import WorkspaceId
@@ -31,10 +34,12 @@ CHAIN: Sequence[Part] = [("key_2", [BURST], None), ("key_3", [BURST, DAY], None)
 QUOTA: Sequence[Part] = [("key_4", [BURST], Quota(10**12, Refill.MONTHLY))]
 
 PACES = (("as fast as it goes", 0.0), ("1,000 calls a second", 0.001))
+PAUSES = ("limiter", "pace", "longest", "99.9 %", "half of them", "waited for a lease")
+LEASED, OPERATIONS_BAR = "exact, one window ÷ leased", 20.0
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and publish."""
     options = _options()
     rounds: int = options.rounds
     with _servers() as (store, server):
@@ -46,21 +51,30 @@ def main() -> None:
             ("in memory, four windows of three ÷ one window", charges(memory, ONE), charges(memory, CHAIN), 2000),
             ("in memory, window and quota ÷ one window", charges(memory, ONE), charges(memory, QUOTA), 2000),
             ("leased, one window ÷ in memory", charges(memory, ONE), charges(leased, ONE), 2000),
-            ("exact, one window ÷ leased", charges(leased, ONE), charges(exact, ONE), 200),
+            (LEASED, charges(leased, ONE), charges(exact, ONE), 200),
             ("exact, four windows of three ÷ one window", charges(exact, ONE), charges(exact, CHAIN), 200),
         ]
-        print(f"Medians of {rounds} rounds, quartiles in brackets; {machine()}\n")
+        compared = [(name, compare(*_ways(b, a, calls), rounds), calls) for name, b, a, calls in pairs]
         heads = ("a ÷ b", "b, µs a call", "ratio", "a, calls a second")
-        print(table(heads, [_row(name, compare(*_ways(b, a, calls), rounds), calls) for name, b, a, calls in pairs]))
-        print("\nThe longest that one call took, in ms, medians of rounds of one second\n")
-        rows = [
-            [name, pace, *_pauses(limiter, wait, rounds)]
+        pauses = [
+            (name, pace, _pauses(limiter, wait, rounds))
             for name, limiter in (("leased, Redis", leased), ("leased, database", database), ("exact", exact))
             for pace, wait in PACES
         ]
-        print(table(("limiter", "pace", "longest", "99.9 %", "half of them", "waited for a lease"), rows))
+        shares = [share_of_bound(store, server.url, OURS) for _ in range(rounds)]
         for limiter in limiters:
             limiter.close()
+    text = f"Medians of {rounds} rounds, quartiles in brackets.\n\n{table(heads, [_row(*each) for each in compared])}"
+    text += "\n\nThe longest that one call took, in ms, medians of rounds of one second.\n\n"
+    text += table(PAUSES, [[name, pace, *_told(taken)] for name, pace, taken in pauses])
+    exact_over_leased = next(ratio for name, ratio, _ in compared if name == LEASED)
+    waited = next(taken[-1] for name, pace, taken in pauses if name == "leased, Redis" and pace == PACES[-1][0])
+    lines = [
+        ratio_line("leased ÷ exact, operations/s", exact_over_leased, OPERATIONS_BAR, least=True),
+        line(f"leased, {PACES[-1][0]}: calls that waited for a lease", [waited * 100], 0, unit="%"),
+        line(f"{PROCESSES} processes: calls let through ÷ limit and a lease each", shares, 1),
+    ]
+    publish("limits", text, lines)
 
 
 @contextmanager
@@ -104,7 +118,7 @@ def _row(name: str, compared: Compared, calls: int) -> list[str]:
     return [name, f"{each:.3g}", ratio, f"{1_000_000 / (each * compared.ratio):,.0f}"]
 
 
-def _pauses(limiter: Limiter[Any], pace: float, rounds: int) -> list[str]:
+def _pauses(limiter: Limiter[Any], pace: float, rounds: int) -> list[float]:
     """What single calls took: the longest, and quantiles; and how many of them had to wait for the server."""
     spend = limiter.prepare(OURS, ONE, _now())
     figures = []
@@ -120,7 +134,11 @@ def _pauses(limiter: Limiter[Any], pace: float, rounds: int) -> list[str]:
                 time.sleep(pace)
         taken.sort()
         figures.append((taken[-1], taken[len(taken) * 999 // 1000], taken[len(taken) // 2], waited / len(taken)))
-    longest, most, half, waiting = (median(column) for column in zip(*figures, strict=True))
+    return [median(column) for column in zip(*figures, strict=True)]
+
+
+def _told(taken: Sequence[float]) -> list[str]:
+    longest, most, half, waiting = taken
     return [f"{longest * 1000:.3g}", f"{most * 1000:.3g}", f"{half * 1000:.3g}", f"{waiting:.2%}"]
 
 

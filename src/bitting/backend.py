@@ -19,6 +19,7 @@ from bitting.core.calls import Call
 from bitting.core.changes import ChangeEvent, changed_by
 from bitting.core.decisions import Code, Denied
 from bitting.core.errors import BittingError, IdempotencyMismatch, NotFound, Refused, enforce
+from bitting.core.gateway import RouteTable
 from bitting.core.jsontext import canonical
 from bitting.core.lifecycle import Identity
 from bitting.core.partial import visible_catalogue
@@ -33,6 +34,7 @@ from bitting.store.audit import AuditEntry, Refusal
 from bitting.store.connections import Attachable, Connections
 from bitting.store.engine import Store
 from bitting.store.feed import Batch, append_change, open_feed
+from bitting.store.point_reads import open_point_reads
 from bitting.store.record_aggregates import RecordAggregates
 from bitting.store.tenancy import Tenant
 from bitting.verify.authentication import Authenticator, Clock
@@ -41,6 +43,9 @@ from bitting.verify.feed import Feed
 from bitting.verify.hashing import Hasher
 from bitting.verify.limits import Limiter, MemoryLimiter, Outcome, WindowLeft, open_limiter
 from bitting.verify.lookup import Lookup
+from bitting.verify.reading import KeyReader
+from bitting.verify.routes import RouteTables
+from bitting.verify.usage import Usage
 from bitting.verify.verifier import Verifier
 
 
@@ -193,11 +198,15 @@ class Backend:
         self.plans = plans
         self.hasher = hasher or Hasher()
         self.clock = clock
-        self.authenticator = Authenticator(store, self.hasher, plans, clock)
-        self.authenticator.flag_exposed = self._log_exposure
         self.limiter = limiter or MemoryLimiter(store)
-        self.lookup = Lookup(self.authenticator.find, cache or KeyCache(), clock, self.limiter)
+        self._point_reads = open_point_reads(store)
+        reader = KeyReader(self._point_reads, self.hasher, plans, self.limiter, clock)
+        self.authenticator = Authenticator(reader.find, plans, clock)
+        self.authenticator.flag_exposed = self._flag_exposed
+        self.lookup = Lookup(reader, cache or KeyCache())
         self.verifier = Verifier(self.lookup, clock, self.limiter)
+        self.routes = RouteTables(self._read_routes, self.lookup)
+        self.usage = Usage(store, clock)
         self.on_change: Callable[[Sequence[ChangeEvent]], None] = self.lookup.cache.apply
         self._feed: Feed | None = None
 
@@ -219,12 +228,16 @@ class Backend:
     def watch(self, max_staleness: float = 1.0) -> Feed:
         """Starts to watch for changes that other processes commit: from then on verified keys are served from memory.
 
+        What is decided is counted from then on, too.
+
         max_staleness: seconds after which what was read of changes is too old for that.
         Returns the feed; `close` ends it.
         """
         feed = Feed(lambda: open_feed(self.store), self._take, max_staleness=max_staleness)
         feed.start()
         self._feed = self.lookup.feed = feed
+        self.usage.start()
+        self.verifier.count = self.usage.count
         return feed
 
     def charge(self, principal: Principal, cost: int = 1) -> Outcome | None:
@@ -251,10 +264,12 @@ class Backend:
             self.lookup.cache.apply(batch.events)
 
     def close(self) -> None:
-        """Closes every connection to a database, and stops to watch for changes."""
+        """Stops to watch for changes, writes down what was counted, and closes every connection to a database."""
         if self._feed is not None:
             self._feed.stop()
+        self.usage.close()
         self.limiter.close()
+        self._point_reads.close()
         self.connections.close()
         self.store.close()
 
@@ -328,9 +343,17 @@ class Backend:
         refusal = Refusal(0, self.clock(), actor, call.name, error.code, error.detail, context.request_id)
         self._keep_refusal(context.principal.workspace, refusal)
 
-    def _log_exposure(self, identity: Identity, denied: Denied) -> None:
-        refusal = Refusal(0, self.clock(), identity.key.id, "key.exposed", denied.code, denied.reason, None)
-        self._keep_refusal(identity.workspace, refusal)
+    def log_exposure(self, workspace: WorkspaceId, key_id: str, denied: Denied) -> None:
+        """Keeps in the log of refusals that a living key came in clear text or from a web page."""
+        refusal = Refusal(0, self.clock(), key_id, "key.exposed", denied.code, denied.reason, None)
+        self._keep_refusal(workspace, refusal)
+
+    def _flag_exposed(self, identity: Identity, denied: Denied) -> None:
+        self.log_exposure(identity.workspace, identity.key.id, denied)
+
+    def _read_routes(self, workspace: WorkspaceId) -> RouteTable:
+        with self.store.read() as connection:
+            return RouteTable(row.route for row in Tenant(connection, workspace).routes.every())
 
     def _keep_refusal(self, workspace: WorkspaceId, refusal: Refusal) -> None:
         with self.store.write() as connection:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -142,16 +142,27 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body, in bytes.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
+    metrics_from: Annotated[list[str], NoDecode] = Field(
+        default_factory=lambda: ["127.0.0.0/8", "::1"],
+        description="Addresses or networks that may read `/metrics`, by the connection itself: what came through a "
+        "proxy never may (in the environment: separated by commas).",
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@]+$",
+        description="Where traces are sent, by OTLP over HTTP: `http://127.0.0.1:4318`. Unless set: what "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT` says, or none are made. Needs `bitting[otel]`.",
+    )
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "metrics_from", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return _listed(value)
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "metrics_from")
     @classmethod
-    def _networks(cls, value: list[str]) -> list[str]:
-        parse_networks(value, "trusted_proxies")
+    def _networks(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        parse_networks(value, info.field_name or "")
         return value
 
     @field_validator("peppers")

@@ -49,6 +49,11 @@ def make_refusal(workspace: Workspace, name: str) -> None:
     assert workspace.key(access="readOnly").post("/v1/dashboards", {"name": name}).status_code == 403
 
 
+def make_refused_use(workspace: Workspace, name: str) -> None:
+    make_refusal(workspace, name)
+    assert workspace.api.backend.usage.flush()
+
+
 LISTS: dict[str, Callable[[Workspace, str], None]] = {
     "/v1/keys": make_key,
     "/v1/roles": make_role,
@@ -61,6 +66,7 @@ LISTS: dict[str, Callable[[Workspace, str], None]] = {
     "/v1/records?dataset=leads&sort=-total": make_record,
     "/v1/audit": make_change,
     "/v1/audit?log=refusals": make_refusal,
+    "/v1/usage?outcome=insufficient_permission": make_refused_use,
 }
 every_list = pytest.mark.parametrize("path", LISTS)
 
@@ -115,9 +121,12 @@ def test_limits_within_bounds_are_taken(workspace: Workspace, path: str) -> None
 def test_a_foreign_or_forged_cursor_is_refused(workspace: Workspace, path: str) -> None:
     """That of another list, one made up, and one of the right list with a position of the wrong shape."""
     LISTS[path](workspace, "one")
-    kind = {"/v1/records": "records", "/v1/audit": "changes", "/v1/audit?log=refusals": "refusals"}.get(
-        path, path.removeprefix("/v1/").partition("?")[0]
-    )
+    kind = {
+        "/v1/records": "records",
+        "/v1/audit": "changes",
+        "/v1/audit?log=refusals": "refusals",
+        "/v1/usage?outcome=insufficient_permission": "usage hour keyId,outcome",
+    }.get(path, path.removeprefix("/v1/").partition("?")[0])
     cursors = [
         "x",
         "",

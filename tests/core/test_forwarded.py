@@ -16,6 +16,7 @@ from bitting.core.forwarded import (
     gateway_trusted,
     identity_headers,
     key_in_target,
+    original_in,
     original_request,
 )
 from bitting.core.network import NOWHERE, Networks, parse_networks
@@ -32,6 +33,16 @@ def said(*headers: tuple[str, str]) -> Original | list[str]:
         return original_request([(name.encode(), value.encode("latin-1")) for name, value in headers])
     except InvalidInput as invalid:
         return [flaw.path.removeprefix("header.") for flaw in invalid.flaws]
+
+
+@given(
+    st.dictionaries(st.sampled_from([METHOD, URI, OTHER_METHOD, OTHER_URI, "host"]), st.sampled_from(["", "GET", "é"]))
+)
+def test_of_headers_that_came_once_the_short_reading_finds_the_same(headers: dict[str, str]) -> None:
+    """The same method and target, or nothing where the long one finds a flaw."""
+    long = said(*headers.items())
+    short = original_in({name.encode(): value.encode("latin-1") for name, value in headers.items()})
+    assert short == (long if isinstance(long, Original) else None)
 
 
 @pytest.mark.parametrize(("method", "uri"), [(METHOD, URI), (OTHER_METHOD, OTHER_URI)])

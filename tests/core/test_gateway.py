@@ -281,6 +281,24 @@ class TestMatch:
         assert found(table, "GET", "/a") == route("GET", "/a", "links:read")
         assert found(table, "POST", "/a") == route("*", "/a")
 
+    def test_what_was_found_before_is_found_again_whatever_the_query(self) -> None:
+        """Remembered by method and path; a fragment is refused each time, and memory is bounded."""
+        table = RouteTable([route("GET", "/links/{id}", "links:read")])
+        for _ in range(3):
+            assert (
+                found(table, "GET", "/links/7?page=2")
+                == found(table, "GET", "/links/7")
+                == route("GET", "/links/{id}", "links:read")
+            )
+            assert found(table, "POST", "/links/7") is None
+            assert found(table, "GET", "/links/7#x") is found(table, "GET", "/links/7?x=#") is None
+            assert found(table, "GET", "/links//7") is None
+        for number in range(5000):
+            assert found(table, "GET", f"/links/{number}") is not None
+            assert found(table, "GET", f"/links/{number}/{'x' * 300}") is None
+        assert len(table.found) < 1000
+        assert max(len(path) for _, path in table.found) < 300
+
     def test_why_there_is_no_route_is_said(self) -> None:
         """Not canonical, or unmatched: both by authority; neither repeats the path."""
         table = RouteTable([route("GET", "/links")])

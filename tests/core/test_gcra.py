@@ -74,6 +74,14 @@ def test_it_is_a_token_bucket(made: tuple[RateLimit, list[tuple[int, int]]]) -> 
         assert gcra.full_in(rate, state, now) == bucket.until(rule.limit)
 
 
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(-(10**15), 10**15), st.integers(0, 10**9))
+def test_both_figures_at_once_are_the_same(limit: int, seconds: int, beyond: int, now: int) -> None:
+    """Of states that have passed, that count, and that a clock set back has left in the future."""
+    rate = Rate(RateLimit("r", limit, seconds))
+    state = now * limit + beyond
+    assert gcra.standing(rate, state, now) == (gcra.left(rate, state, now), gcra.full_in(rate, state, now))
+
+
 @given(rules, st.integers(0, 10**6), st.integers(1, 10**9))
 def test_who_waits_as_told_passes_and_not_earlier(rule: RateLimit, used: int, cost: int) -> None:
     """The wait is the least that helps."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import CapturingLogger
 
 from bitting.backend import Context
 from bitting.core.forwarded import IDENTITY_HEADERS
 from bitting.core.ids import new_id
 from bitting.core.principal import operator
 from bitting.core.tokens import mint
+from bitting.gateway import authorizing
+from bitting.gateway.authorizing import AuthorizeRoute
 from bitting.gateway.service import replace_routes
 from bitting.keys.service import disable_key, revoke_key
 from bitting.store.audit import AuditFilter
+from bitting.verify.lookup import NeverFresh
 from tests.support.api import Caller, Workspace, code_of, running_api
 from tests.support.gateways import ROUTES, furnish
 from tests.support.wire import raw
@@ -189,6 +194,21 @@ def test_nothing_is_believed_of_a_peer_that_is_not_trusted(workspace: Workspace)
     assert "127.0.0.1" in answers[0].json()["detail"]
 
 
+def test_who_runs_it_is_told_of_a_peer_that_is_not_trusted_but_not_each_time(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address and which setting to look at; nothing of what it sent."""
+    route = next(route for route in authorizing.routes.routes if isinstance(route, AuthorizeRoute))
+    monkeypatch.setattr(route, "_warned_at", -math.inf)
+    log, key = CapturingLogger(), workspace.key()
+    monkeypatch.setattr(authorizing, "_log", log)
+    for _ in range(3):
+        ask(workspace, key)
+    assert [(call.method_name, *call.args) for call in log.calls] == [("warning", "gateway_untrusted")]
+    assert log.calls[0].kwargs["peer"] == "127.0.0.1"
+    assert key.secret not in str(log.calls)
+
+
 @pytest.mark.parametrize(
     ("headers", "places"),
     [
@@ -335,6 +355,7 @@ def test_without_its_store_nobody_passes(tmp_path: Path) -> None:
         furnish(workspace)
         key = workspace.key()
         assert ask(workspace, key).status_code == 200
+        api.backend.lookup.feed = NeverFresh()  # what is kept is too old by now
         api.backend.store.close()
         folder.rename(tmp_path / "gone")
         assert (ask(workspace, key).status_code, code_of(ask(workspace, key))) == (503, "unavailable")

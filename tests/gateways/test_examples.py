@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from bitting.core.forwarded import IDENTITY_HEADERS
 from bitting.core.tokens import mint
-from bitting.gateway.authorizing import decided
 from tests.gateways.conftest import CLIENT, Bitting, Gateway, Upstream, free_port, running
-from tests.support.api import serving
+from tests.support.api import DEADLINE, serving
 
 FORGED = {
     "X-Workspace-Id": "wsp_forged",
@@ -153,22 +152,46 @@ def test_a_client_can_not_say_that_it_came_by_another_way(gateway: Gateway, read
 
 # --- limits, and nobody there ----------------------------------------------------------------------
 
-LIMITS = {"retry-after": "7", "ratelimit": '"burst";r=0;t=7', "ratelimit-policy": '"burst";q=5;w=60'}
 
-
-async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-    """A Bitting for which every key is over its limit; it answers in the way of the real one."""
-    headers: list[Any] = [(name.encode(), value.encode()) for name, value in LIMITS.items()]
-    await send({"type": "http.response.start", "status": 429, "headers": [*headers, (b"content-length", b"0")]})
-    await send({"type": "http.response.body", "body": b""})
-
-
-def test_a_limited_key_is_told_so_and_when_to_come_again(kind: str, upstream: Upstream, tmp_path: Path) -> None:
-    """429, Retry-After and the rate limit's headers come through; the request doesn't."""
-    with serving(decided(limited)) as url, running(kind, tmp_path, url.removeprefix("http://"), upstream) as gateway:
-        told = gateway.refused("/open", mint("bit"))
+def test_a_limited_key_is_told_so_and_when_to_come_again(gateway: Gateway, bitting: Bitting) -> None:
+    """429, Retry-After and the limit's headers come through, and the request doesn't; other refusals charge nothing."""
+    key = bitting.key("--scope", "records:read", "--rate-limit", "burst=2/3600s")
+    for _ in range(2):
+        assert gateway.refused("/elsewhere", key).status == 403
+        assert gateway.passed("/open", key)
+    began = time.time()
+    told = gateway.refused("/open", key)
     assert told.status == 429
-    assert {name: told.headers[name] for name in LIMITS} == LIMITS
+    headers = told.headers
+    assert headers["ratelimit-policy"] == '"burst";q=2;w=3600'
+    assert headers["ratelimit"].startswith('"burst";r=0;t=')
+    assert (headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]) == ("2", "0")
+    assert began + 3000 < int(headers["x-ratelimit-reset"]) <= began + 3601 + DEADLINE
+    assert 0 < int(headers["retry-after"]) <= 1800
+
+
+def test_nginx_tells_what_is_left_with_allowed_requests_too(
+    bitting: Bitting, upstream: Upstream, tmp_path: Path
+) -> None:
+    """So that clients slow down before they are refused."""
+    key = bitting.key("--scope", "records:read", "--rate-limit", "burst=5/3600s")
+    with running("nginx", tmp_path, bitting.address, upstream, bitting.workspace) as gateway:
+        told = gateway.ask("/open", key)
+    assert (told.status, told.headers["x-ratelimit-remaining"], told.headers["ratelimit"][:11]) == (
+        200,
+        "4",
+        '"burst";r=4',
+    )
+
+
+def test_a_quota_that_is_used_up_is_429_without_a_time_where_waiting_does_not_help(
+    gateway: Gateway, bitting: Bitting
+) -> None:
+    """No Retry-After."""
+    key = bitting.key("--scope", "records:read", "--quota", "1/never")
+    assert gateway.passed("/open", key)
+    told = gateway.refused("/open", key)
+    assert (told.status, "retry-after" in told.headers) == (429, False)
 
 
 def test_without_bitting_nobody_gets_in(kind: str, upstream: Upstream, tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ NEEDED: dict[str, str | None] = {
     "POST /v1/keys/{key_id}/enable": "keys:write",
     "POST /v1/keys/{key_id}/rotate": "keys:write",
     "GET /v1/keys/{key_id}/access": "keys:read",
+    "GET /v1/keys/{key_id}/usage": "usage:read",
     "GET /v1/roles": "roles:read",
     "POST /v1/roles": "roles:write",
     "GET /v1/roles/{role_id}": "roles:read",
@@ -121,6 +122,7 @@ NEEDED: dict[str, str | None] = {
     "DELETE /v1/records/{dataset}/{record_id}": "records:write",
     "POST /v1/records/{dataset}/{record_id}/state": "records:write",
     "POST /v1/records/{dataset}/{record_id}/archive": "records:write",
+    "GET /v1/usage": "usage:read",
     "GET /v1/audit": "audit:read",
 }
 # Beyond the scope: who is in the list of users is for administrators, own profile or not.
@@ -322,6 +324,7 @@ PROBES: dict[str, Probe] = {
     "POST /v1/keys/{key_id}/enable": Probe(200, _disabled_key),
     "POST /v1/keys/{key_id}/rotate": Probe(200, lambda s, c, x: (f"{_key(s, c, x)}/rotate", None)),
     "GET /v1/keys/{key_id}/access": Probe(200, lambda s, c, x: (f"/v1/keys/{c.id}/access", None)),
+    "GET /v1/keys/{key_id}/usage": Probe(200, lambda s, c, x: (f"/v1/keys/{c.id}/usage", None)),
     "GET /v1/roles": Probe(200, lambda s, c, x: ("/v1/roles?limit=1", None)),
     "POST /v1/roles": Probe(201, lambda s, c, x: ("/v1/roles", {"name": _unique(), "grants": []})),
     "GET /v1/roles/{role_id}": Probe(200, lambda s, c, x: (f"/v1/roles/{s.role}", None)),
@@ -376,6 +379,7 @@ PROBES: dict[str, Probe] = {
         200, lambda s, c, x: (f"{_record(s, x)}/state", {"state": "paid"})
     ),
     "POST /v1/records/{dataset}/{record_id}/archive": Probe(200, lambda s, c, x: (f"{_record(s, x)}/archive", None)),
+    "GET /v1/usage": Probe(200, lambda s, c, x: ("/v1/usage?limit=1", None)),
     "GET /v1/audit": Probe(200, lambda s, c, x: ("/v1/audit?limit=1", None)),
 }
 

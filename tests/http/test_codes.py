@@ -320,6 +320,7 @@ def failing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Wo
 
             def vanish() -> None:
                 api.backend.store.close()
+                api.backend._point_reads.close()  # a file that is held open stays readable wherever it goes
                 folder.rename(tmp_path / "gone")
 
             yield api.workspace(), vanish

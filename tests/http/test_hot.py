@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bitting.backend import Backend
-from bitting.core.network import parse_networks
+from bitting.core.errors import Unavailable
+from bitting.core.network import NOWHERE, parse_networks
 from bitting.core.tokens import mint
 from bitting.server.hot import PATH, HotPath
+from bitting.verify.counting import Door, Event
 from tests.support.api import Api, Caller, Workspace
 
 SCOPES = ["links:read", "links:write", "records:read", "keys:verify", "users:write", "nothing:read", "links:*", ""]
@@ -211,6 +213,68 @@ async def send_to(hot: HotPath, body: bytes, headers: dict[str, str], **scope: A
     }  # fmt: skip
     await hot({**asked, **scope}, receive, send)
     return sent
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_caller_is_charged_once_where_the_subjects_quota_can_not_be_drawn(
+    api: Api, behind: Passed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503, said here and with what is left to the caller: the framework would charge it again."""
+    shop, events = api.workspace(), list[Event]()
+    caller = shop.key(userType="owner", rateLimits=[{"name": "burst", "limit": 10, "windowSeconds": 3600}])
+    key = shop.key(quota={"limit": 100, "refill": "never"})
+    backend = api.backend
+    hot = HotPath(behind, backend, NOWHERE)
+    headers, body = {"X-Api-Key": caller.secret, "Content-Type": "application/json"}, {"key": key.secret}
+    backend.lookup.entry(caller.secret), backend.lookup.entry(key.secret)
+
+    def away() -> Any:
+        raise Unavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backend.store, "write", away)
+        patch.setattr(backend.verifier, "count", events.append)
+        start, end = await send_to(hot, json.dumps(body).encode(), headers)
+        told = dict(start["headers"])
+        assert (start["status"], told[b"x-ratelimit-remaining"], told[b"cache-control"]) == (503, b"9", b"no-store")
+        assert json.loads(end["body"])["code"] == "unavailable"
+        assert json.loads(end["body"])["requestId"].encode() == told[b"x-request-id"]
+        assert events == [(Door.API, shop.id, caller.id, "unavailable", ("keys:verify",), None)]
+    start, end = await send_to(hot, json.dumps(body).encode(), headers)
+    assert json.loads(end["body"])["valid"]
+    assert dict(start["headers"])[b"x-ratelimit-remaining"] == b"8"
+    assert behind.bodies == []
+
+
+def test_limits_are_told_alike_and_both_sides_are_charged_once(shop: Workspace) -> None:
+    """The subject's in the body, the caller's in headers; and each call is counted for both."""
+    limits = [{"name": "burst", "limit": 5, "windowSeconds": 3600}, {"name": "day", "limit": 4, "windowSeconds": 86400}]
+    verifier, events = shop.api.backend.verifier, list[Event]()
+    counted, verifier.count = verifier.count, events.append
+    try:
+        for way in (str, the_long_way):
+            caller, key = shop.key(userType="owner", rateLimits=limits[:1]), shop.key(rateLimits=limits)
+            said = []
+            for left in (3, 2, 1, 0):
+                events.clear()
+                answer = ask(caller, way(json.dumps({"key": key.secret, "scopes": ["links:read"]})))
+                said.append(answer.json()["rateLimit"]["remaining"])
+                assert answer.headers["x-ratelimit-remaining"] == str(left + 1)
+                assert answer.headers["ratelimit-policy"] == '"burst";q=5;w=3600'
+                assert sorted(events) == [
+                    (Door.API, shop.id, caller.id, "valid", ("keys:verify",), None),
+                    (Door.VERIFY, shop.id, key.id, "valid", ("links:read",), None),
+                ]
+            assert said == [3, 2, 1, 0]
+            refused = ask(caller, way(json.dumps({"key": key.secret})))
+            assert refused.json()["code"] == "rate_limited"
+            assert refused.json()["rateLimit"]["name"] == "day"
+            assert 0 < refused.json()["rateLimit"]["retryAfterSeconds"] <= 21_600
+            limited = ask(caller, way(json.dumps({"key": key.secret})))
+            assert (limited.status_code, limited.json()["code"]) == (429, "rate_limited")
+    finally:
+        verifier.count = counted
 
 
 @pytest.mark.anyio

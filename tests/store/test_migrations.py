@@ -11,11 +11,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Text, inspect, text
 
-from bitting.core.principal import WorkspaceId
+from bitting.core.policies import Policies
+from bitting.core.principal import WorkspaceId, new_key
 from bitting.store.datasets import DatasetQueries
 from bitting.store.engine import Store
+from bitting.store.keys import KeyQueries
 from bitting.store.migrate import _config, current_revision, migrate, newest_revision
 from bitting.store.tables import metadata
+from bitting.store.workspaces import WorkspaceRow, add_workspace
 from tests.support.races import processes_at_once
 
 
@@ -66,6 +69,27 @@ def test_a_database_of_the_first_schema_keeps_its_datasets(empty: Store) -> None
         (row,) = DatasetQueries(connection, WorkspaceId("wsp_a")).all()
     assert (row.dataset.id, row.dataset.source) == (7, None)
     assert [(state.name, state.values) for state in row.dataset.states] == [("new", ())]
+
+
+def test_a_database_whose_secrets_stood_apart_from_their_index_keeps_them(empty: Store) -> None:
+    """With their ends, and bound to their keys as before."""
+    config = _config()
+    with empty.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        add_workspace(connection, WorkspaceRow(WorkspaceId("wsp_a"), "-", "bit", "unlimited", Policies(), 1, 1))
+        queries = KeyQueries(connection, WorkspaceId("wsp_a"))
+        queries.insert(new_key("key_a", 1), "bit_abcd", "operator")
+        for digest in (b"b" * 32, b"a" * 32):
+            queries.add_secret("key_a", digest, "sha256", 1)
+            queries.end_secrets("key_a", 7)
+    assert migrate(empty) == ("0004", newest_revision())
+    query = text("SELECT digest, scheme, workspace_id, key_id, created_at, expires_at FROM key_secrets ORDER BY digest")
+    with empty.write() as connection:
+        kept = [(bytes(row.digest)[:1], *row[1:]) for row in connection.execute(query)]
+        assert kept == [(first, "sha256", "wsp_a", "key_a", 1, 7) for first in (b"a", b"b")]
+        connection.execute(text("DELETE FROM keys"))
+        assert connection.execute(query).all() == []
 
 
 def test_the_migrated_schema_is_the_one_in_the_code(empty: Store) -> None:

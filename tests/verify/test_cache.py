@@ -22,7 +22,7 @@ from bitting.verify.entries import FOREVER, Entry, Policy
 WORKSPACES = [WorkspaceId("wsp_1"), WorkspaceId("wsp_2")]
 KEYS = ["key_1", "key_2", "key_3"]
 USERS = ["usr_1", "usr_2"]
-POLICY = Policy(Principal(WORKSPACES[0], Kind.KEY, UserType.USER), NOWHERE, None, b"")
+POLICY = Policy(Principal(WORKSPACES[0], Kind.KEY, UserType.USER), NOWHERE, None, None, b"")
 
 
 def entry_of(key: str, epoch: int, **given: Any) -> Entry:
@@ -170,6 +170,19 @@ def test_more_changes_than_are_remembered_outdate_everything(monkeypatch: pytest
     assert kept.get(b"1") is None
     kept.put(b"1", entry_of("key_1", kept.epoch))
     assert kept.get(b"1") is not None
+
+
+def test_keys_that_come_and_go_take_no_room_when_they_are_gone() -> None:
+    """Their places in the order of arrival included; and what is full goes on to give up what came first."""
+    kept = KeyCache(20, 10**9)
+    for number in range(5000):
+        kept.put(b"%d" % (number % 10), entry_of("key_1", kept.epoch))
+        kept.apply(changed("key_1"))
+        assert kept.get(b"%d" % (number % 10)) is None
+        assert len(kept._arrived) <= 2 * len(kept) + 100
+    for number in range(100):
+        kept.put(b"x%d" % number, entry_of("key_2", kept.epoch))
+    assert [number for number in range(100) if kept.get(b"x%d" % number) is not None] == list(range(80, 100))
 
 
 def test_threads_that_read_keep_and_evict_see_nothing_outdated() -> None:

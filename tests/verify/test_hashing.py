@@ -53,7 +53,7 @@ def put(monkeypatch: pytest.MonkeyPatch, workspace: Workspace, hasher: Hasher) -
     """Starts the server anew, as it were, with other peppers."""
     backend = workspace.api.backend
     monkeypatch.setattr(backend, "hasher", hasher)
-    monkeypatch.setattr(backend.authenticator, "_hasher", hasher)
+    monkeypatch.setattr(backend.lookup._source, "_hasher", hasher)
 
 
 def works(caller: Caller) -> bool:

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
-
 from bitting.backend import Backend
 from bitting.core.calls import CALLS, Call
 from bitting.core.decisions import CODES, Code
-from bitting.server.app import create_app
+from bitting.server.app import create_api
 from bitting.server.docs_schema import Field, Schemas
 from bitting.server.openapi import make_openapi
 from bitting.settings import Settings
@@ -72,9 +70,7 @@ def page() -> str:
 def openapi() -> dict[str, Any]:
     """The OpenAPI document; it needs no database."""
     backend = Backend(Store("sqlite://"), audit_secret=bytes(32), plans={})
-    hot: Any = create_app(Settings.model_construct(**_defaults()), backend)
-    app: FastAPI = hot._app._app  # what stands before it answers calls of its own
-    return make_openapi(app)
+    return make_openapi(create_api(Settings.model_construct(**_defaults()), backend))
 
 
 def _defaults() -> dict[str, Any]:

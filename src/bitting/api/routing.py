@@ -23,6 +23,7 @@ from bitting.core.calls import CALLS_BY_NAME, Call
 from bitting.core.decisions import Denied
 from bitting.core.errors import BittingError, NotFound, Refused, enforce
 from bitting.core.jsontext import text_flaw
+from bitting.core.lifecycle import Identity
 from bitting.core.permission import may_call
 from bitting.core.principal import Principal
 from bitting.core.problems import Flaw, InvalidInput
@@ -56,7 +57,9 @@ class CallRoute(APIRoute):
                 field = self.body_field
                 required = field is not None and field.field_info.is_required()
                 await prepare_body(request, raw, expected=field is not None, required=required)
-                return _tagged(request, await endpoint(request))
+                response = await endpoint(request)
+                request.state.dataset = _dataset(request, self.call)
+                return _tagged(request, response)
             except BittingError as error:
                 await run_in_threadpool(backend.log_refusal, context, error)
                 raise
@@ -101,12 +104,16 @@ class CallRoute(APIRoute):
 
 
 def authenticate(request: Request, backend: Backend) -> Principal:
-    """Who is asking.
+    """Who is asking; `asker` of the request's state says whose key it is even where it is refused.
 
     Raises:
         Refused: with the first refusal in the order of DESIGN §5.
     """
-    result = backend.authenticator.authenticate(request_facts(request, request.app.state.proxies))
+
+    def proven(identity: Identity) -> None:
+        request.state.asker = (identity.workspace, identity.key.id)
+
+    result = backend.authenticator.authenticate(request_facts(request, request.app.state.proxies), proven)
     if isinstance(result, Denied):
         raise Refused(result)
     request.state.principal = result
@@ -137,6 +144,15 @@ def _tagged(request: Request, response: Response) -> Response:
     if whole and request.method == "GET" and response.status_code == HTTPStatus.OK and "etag" not in response.headers:
         response.headers["ETag"] = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
     return response
+
+
+def _dataset(request: Request, call: Call) -> str | None:
+    """The dataset that a call is about, where it names one: whoever counts calls wants to know."""
+    named = request.path_params.get("dataset")
+    if call.path == "/v1/records":
+        body = getattr(request, "_json", None)
+        named = body.get("dataset") if isinstance(body, dict) else request.query_params.get("dataset")
+    return named if isinstance(named, str) else None
 
 
 def _check_path(request: Request) -> None:

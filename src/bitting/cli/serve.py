@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bitting.settings import Settings
 
 _BETWEEN_TRIES = 0.05  # seconds
+_KEEP_ALIVE = 75  # seconds; longer than proxies keep a connection (60), so that none uses one which we just closed
 _APP = "bitting.server.app:create_app"
 
 
@@ -31,9 +33,12 @@ def serve(
     """Serve the API; the database is brought up to date first."""
     from bitting.cli.office import check_ready, opened_store
     from bitting.cli.settings_file import load_settings
+    from bitting.server.logs import configure_logs
+    from bitting.server.tracing import check_tracing
     from bitting.store.migrate import migrate
 
     settings = load_settings()
+    check_tracing(settings)
     listening = _bound(settings.host if host is None else host, settings.port if port is None else port)
     with listening, opened_store(settings, new=True) as store:
         migrate(store)
@@ -41,6 +46,7 @@ def serve(
         store.close()
         _warn_of_attached(settings)
         threading.Thread(target=_announce, args=(listening,), daemon=True).start()
+        configure_logs(settings.log_level)
         _run(listening, settings.workers if workers is None else workers)
 
 
@@ -123,9 +129,12 @@ def _address(listening: socket.socket) -> str:
 
 def _run(listening: socket.socket, workers: int) -> None:
     import os
+    import signal
 
-    from uvicorn import Config, Server
-    from uvicorn.supervisors import Multiprocess
+    from uvicorn import Config
+
+    from bitting.server.metrics import shared_folder
+    from bitting.server.workers import DRAIN_SECONDS, DrainingServer, Supervisor
 
     os.environ["BITTING_WORKERS"] = str(
         workers
@@ -135,19 +144,21 @@ def _run(listening: socket.socket, workers: int) -> None:
         _APP,
         factory=True,
         http="bitting.server.protocol:BoundedHttp",
-        workers=workers,
         access_log=False,
         proxy_headers=False,
         server_header=False,
         log_level="warning",
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    try:
-        if workers > 1:
-            Multiprocess(config, sockets=[listening]).run()
-            return
-        server = Server(config)
-        server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        return
-    if not server.started:
+    if workers > 1:
+        with shared_folder():
+            began = Supervisor(config, listening, workers).run()
+    else:
+        server = DrainingServer(config)
+        signal.signal(signal.SIGHUP, server.handle_exit)
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+        began = server.started
+    if not began:
         raise typer.Exit(1)

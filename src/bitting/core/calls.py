@@ -59,6 +59,7 @@ CALLS: tuple[Call, ...] = (
         "Give a key a new secret; the old one works on for the overlap",
     ),
     Call("GET", "/v1/keys/{key_id}/access", "keys:read", "Explain all that a key can reach"),
+    Call("GET", "/v1/keys/{key_id}/usage", "usage:read", "Read how often a key was used, and refused why"),
     *_crud("/v1/roles", "{role_id}", "roles", "role", plural="roles"),
     *_crud("/v1/datasets", "{dataset}", "datasets", "dataset", plural="datasets"),
     Call(
@@ -88,6 +89,7 @@ CALLS: tuple[Call, ...] = (
     Call("DELETE", _RECORD, "records:write", "Delete a record"),
     Call("POST", f"{_RECORD}/state", "records:write", "Move a record to another state"),
     Call("POST", f"{_RECORD}/archive", "records:write", "Archive a record"),
+    Call("GET", "/v1/usage", "usage:read", "Read how often keys were used, and refused why"),
     Call("GET", "/v1/audit", "audit:read", "Read the audit trail"),
 )
 

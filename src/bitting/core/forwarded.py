@@ -8,22 +8,23 @@ it is, and nothing is believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from bitting.core.decisions import Code, Denied, insufficient
 from bitting.core.network import Networks, parse_address
 from bitting.core.problems import Flaw, InvalidInput
-from bitting.core.tokens import find_in
+from bitting.core.tokens import CHECKSUM_LENGTH, RANDOM_LENGTH, find_in
 
 DECISION_STATUS = "X-Decision-Status"
+KEY_ID, USER_ID = "X-Key-Id", "X-User-Id"
 IDENTITY_HEADERS = (
     "X-Workspace-Id",
-    "X-Key-Id",
+    KEY_ID,
     "X-Key-Environment",
     "X-Key-Role",
-    "X-User-Id",
+    USER_ID,
     "X-User-Type",
     "X-Scopes",
 )
@@ -32,10 +33,10 @@ IDENTITY_HEADERS = (
 _OF_NGINX = ("x-original-method", "x-original-uri")
 _OF_OTHERS = ("x-forwarded-method", "x-forwarded-uri")
 _READ = frozenset(name.encode() for name in (*_OF_NGINX, *_OF_OTHERS))
+_SHORTEST_KEY = len("p_") + RANDOM_LENGTH + CHECKSUM_LENGTH
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(NamedTuple):
     """The request that the gateway got: its method, and its target with the query, as they were sent."""
 
     method: str
@@ -60,6 +61,19 @@ def original_request(headers: Iterable[tuple[bytes, bytes]]) -> Original:
     return Original(found[pair[0]][0], found[pair[1]][0])
 
 
+def original_in(headers: Mapping[bytes, bytes]) -> tuple[str, str] | None:
+    """Method and target as `original_request` reads them, of headers that came once; None where it finds a flaw."""
+    method, target = headers.get(b"x-original-method"), headers.get(b"x-original-uri")
+    others, elsewhere = headers.get(b"x-forwarded-method"), headers.get(b"x-forwarded-uri")
+    if method is None and target is None:
+        method, target = others, elsewhere
+    elif others is not None or elsewhere is not None:
+        return None
+    if method is None or target is None:
+        return None
+    return method.decode("latin-1"), target.decode("latin-1")
+
+
 _BOTH = "not beside X-Original-…: have the gateway take out what clients send of the pair that it doesn't set"
 
 
@@ -82,7 +96,7 @@ def gateway_trusted(peer: str | None, trusted: Networks) -> Denied | None:
 
 def key_in_target(target: str) -> Denied | None:
     """The refusal of a request with a key in its URL; names such as `token` may be the guarded API's own."""
-    if find_in(target) or find_in(unquote(target)):
+    if len(target) >= _SHORTEST_KEY and (find_in(target) or find_in(unquote(target))):
         return Denied(Code.KEY_IN_URL, "There is a key in the URL, where no key belongs.")
     return None
 

@@ -26,6 +26,7 @@ MAX_ROUTES = 1000
 MAX_PATTERN = 500
 MAX_ROUTE_SCOPES = 20
 MAX_PATH = 4096
+_REMEMBERED, _REMEMBERED_LENGTH = 256, 200  # paths whose routes a table remembers, and how long they may be
 
 CanonicalPath = NewType("CanonicalPath", str)
 """A path with one reading; minted by `canonical_path` alone."""
@@ -216,12 +217,16 @@ class RouteTable:
     Args:
         routes: routes of which no two have one shape.
 
+    `size` is how many there are, `found` what was found of late: see find_route.
+
     Raises:
         ValueError: two of them do.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()
+        self.size = 0
+        self.found: dict[tuple[str, str], Route | Denied] = {}
         for route in routes:
             self._add(route)
 
@@ -252,14 +257,23 @@ class RouteTable:
         entry = _Entry(route, literals, slash if ends is None else None)
         if (node.here if ends is None else ends).setdefault(route.method, entry) is not entry:
             raise ValueError("two routes of one shape")
+        self.size += 1
 
 
 def find_route(table: RouteTable, method: str, target: str) -> Route | Denied:
     """The route of a request as a gateway got it, or why it has none; what has none is refused."""
-    path = canonical_path(target)
-    if path is None:
+    if "#" in target:
         return _NOT_CANONICAL
-    return table.match(method, path) or _UNMATCHED
+    path = target.partition("?")[0]
+    found = table.found.get((method, path))
+    if found is None:
+        canonical = canonical_path(path)
+        found = _NOT_CANONICAL if canonical is None else table.match(method, canonical) or _UNMATCHED
+        if len(method) + len(path) <= _REMEMBERED_LENGTH:
+            if len(table.found) >= _REMEMBERED:
+                table.found.clear()
+            table.found[method, path] = found
+    return found
 
 
 _NOT_CANONICAL = insufficient("The path can be read in more than one way, so no route is looked for.")

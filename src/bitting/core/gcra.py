@@ -74,6 +74,13 @@ def full_in(rate: Rate, state: int, now: int) -> int:
     return -(-(settled(rate, state, now) - now * rate.limit) // rate.limit)
 
 
+def standing(rate: Rate, state: int, now: int) -> tuple[int, int]:
+    """`left` and `full_in` at once: most answers tell of both."""
+    used = state - now * rate.limit
+    used = 0 if used < 0 else min(used, rate.span)
+    return (rate.span - used) // rate.step, -(-used // rate.limit)
+
+
 def rescaled(state: int, before: int, after: int) -> int:
     """A state in the ticks of another limit: the same instant, or the next that these ticks can say."""
     return -(-state * after // before)

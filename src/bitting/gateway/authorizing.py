@@ -7,42 +7,49 @@ which paths there are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
+import structlog
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bitting.api.requests import request_facts
-from bitting.api.routing import CallRoute, Office, charge
+from bitting.api.routing import CallRoute, Office
 from bitting.backend import Backend
 from bitting.core.credentials import find_credential
-from bitting.core.decisions import Denied
-from bitting.core.errors import Refused, enforce
+from bitting.core.decisions import Code, Denied
+from bitting.core.errors import InvalidInput, Refused
 from bitting.core.forwarded import (
     DECISION_STATUS,
     IDENTITY_HEADERS,
     Original,
     gateway_status,
     gateway_trusted,
-    identity_headers,
     key_in_target,
     original_request,
 )
-from bitting.core.gateway import RouteTable, find_route
-from bitting.core.permission import may_use_scope
-from bitting.core.principal import Principal
-from bitting.store.tenancy import Tenant
+from bitting.core.gateway import Route, find_route
+from bitting.core.lifecycle import transport_allowed
+from bitting.core.network import NOWHERE
+from bitting.gateway.deciding import decide, refused, to_be_told, unknown
 from bitting.verify.authentication import RequestFacts
-from bitting.verify.verifier import INVALID
+from bitting.verify.counting import Door
+from bitting.verify.entries import Entry, ended, refusal
+from bitting.verify.limits import headers as limit_headers
+from bitting.verify.verifier import INVALID, Verdict
 
+_log = structlog.get_logger("bitting.gateway")
+_WARN_EVERY = 60.0  # seconds: a scan of the network mustn't fill the log
 _DENY = "403: answer every refusal but 401 as 403, for gateways that know no others; the status stands in a header"
 
 
-def judge(backend: Backend, workspace: str, facts: RequestFacts, original: Original) -> Principal:
-    """Whose request it is, if it may pass.
+def judge(backend: Backend, workspace: str, facts: RequestFacts, original: Original) -> Verdict:
+    """Whether a request may pass, charged and counted; may read the store.
 
     Args:
         backend: the application's.
@@ -51,49 +58,45 @@ def judge(backend: Backend, workspace: str, facts: RequestFacts, original: Origi
         original: the request asked about.
 
     Raises:
-        Refused: with the first refusal in the order of DESIGN §5.
+        Unavailable: the store has to be read and can't be; then nothing was charged.
     """
-    principal = _authenticated(backend, workspace, facts, original)
-    with backend.store.read() as connection:
-        table = RouteTable(row.route for row in Tenant(connection, principal.workspace).routes.every())
-    route = find_route(table, original.method, original.target)
-    if isinstance(route, Denied):
-        raise Refused(route)
-    for scope in route.scopes:
-        enforce(may_use_scope(principal, scope))
-    return principal
-
-
-def _authenticated(backend: Backend, workspace: str, facts: RequestFacts, original: Original) -> Principal:
-    """Steps 1 to 5. Another workspace's key is unknown here before anything else is said of it."""
+    verifier, lookup = backend.verifier, backend.lookup
+    secret = find_credential(facts.api_keys, facts.authorizations, facts.path, facts.query)
     leaked = key_in_target(original.target)
     if leaked is not None:
-        raise Refused(leaked)
-    secret = find_credential(facts.api_keys, facts.authorizations, facts.path, facts.query)
+        return refused(verifier, leaked)
     if isinstance(secret, Denied):
-        raise Refused(secret)
-    identity = backend.authenticator.find(secret.reveal())
-    if identity is None or identity.workspace != workspace:
-        raise Refused(INVALID)
-    result = backend.authenticator.authenticate(facts)
-    if isinstance(result, Denied):
-        raise Refused(result)
-    return result
+        return refused(verifier, secret)
+    entry = lookup.kept(secret.reveal()) or lookup.entry(secret.reveal())
+    if entry is None or entry.workspace != workspace:
+        return unknown(verifier)
+    exposed = refusal(transport_allowed(facts.transport, NOWHERE))
+    if exposed is not None:
+        return _exposed(backend, entry, exposed)
+    route = find_route(backend.routes.table(entry.workspace), original.method, original.target)
+    now = backend.clock()
+    verdict = decide(verifier, entry, route, facts.transport.address, now)
+    if verdict is not None:
+        return verdict
+    assert isinstance(route, Route)  # noqa: S101 - without one nothing is charged
+    return verifier.charged(entry, route.scopes, 1, now, Door.AUTHORIZE)
 
 
-def _headers(principal: Principal) -> dict[str, str]:
-    key = principal.key
-    if key is None:
-        raise Refused(INVALID)  # only keys come this way
-    return identity_headers(
-        workspace=principal.workspace,
-        key_id=key.id,
-        environment=key.environment,
-        role=key.role,
-        user_id=principal.user_id,
-        user_type=principal.user_type.value,
-        scopes=principal.scopes,
-    )
+def _exposed(backend: Backend, entry: Entry, denied: Denied) -> Verdict:
+    """A key that came in clear text or from a web page; of a living one somebody is told."""
+    dead = ended(entry, backend.clock())
+    if dead is None:
+        backend.log_exposure(entry.workspace, entry.key_id, denied)
+    return refused(backend.verifier, dead or denied, entry)
+
+
+def _left(backend: Backend, verdict: Verdict) -> dict[str, str]:
+    """The headers that say what is left of the key's limits, where the answer does."""
+    outcome, now = verdict.outcome, backend.clock()
+    spend = to_be_told(verdict)
+    if spend is not None:
+        outcome = backend.limiter.charge(spend, 0, now)
+    return {} if outcome is None else limit_headers(outcome, now)
 
 
 def decided(app: ASGIApp) -> ASGIApp:
@@ -121,16 +124,36 @@ class AuthorizeRoute(CallRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self.app = decided(self.app)
+        self._warned_at = -math.inf
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Checks the query; then the endpoint runs."""
+        """Checks the query, who asks, and about what; then the endpoint runs."""
         endpoint = APIRoute.get_route_handler(self)
 
         async def handle(request: Request) -> Response:
-            self._check_query(request)
+            try:
+                self._check_query(request)
+                self._check_peer(request)
+                request.state.original = original_request(request.scope["headers"])
+            except (Refused, InvalidInput) as error:
+                code = Code.INVALID_REQUEST if isinstance(error, InvalidInput) else error.code
+                backend: Backend = request.app.state.backend
+                backend.verifier.count((Door.AUTHORIZE, None, None, code.value, (), None))
+                raise
             return await endpoint(request)
 
         return handle
+
+    def _check_peer(self, request: Request) -> None:
+        peer = None if request.client is None else request.client.host
+        untrusted = gateway_trusted(peer, request.app.state.proxies)
+        if untrusted is None:
+            return
+        now = monotonic()
+        if now - self._warned_at >= _WARN_EVERY:
+            self._warned_at = now
+            _log.warning("gateway_untrusted", peer=peer, hint="if it is a gateway of yours, name it in trusted_proxies")
+        raise Refused(untrusted)
 
 
 routes = APIRouter(prefix="/v1", tags=["gateways"], route_class=AuthorizeRoute)
@@ -151,11 +174,10 @@ def authorize(
     """Tell a gateway whether a request may pass. It passes on the client's headers, and says which request it is:
     X-Original-Method and X-Original-URI, or X-Forwarded-Method and X-Forwarded-Uri. It has to be a trusted proxy.
     """
-    proxies = request.app.state.proxies
-    untrusted = gateway_trusted(None if request.client is None else request.client.host, proxies)
-    if untrusted is not None:
-        raise Refused(untrusted)
-    original = original_request(request.scope["headers"])
-    principal = judge(office, workspace_id, request_facts(request, proxies), original)
-    charge(request, office, principal)
-    return Response(headers={**_headers(principal), "Cache-Control": "no-store"})
+    facts = request_facts(request, request.app.state.proxies)
+    verdict = judge(office, workspace_id, facts, request.state.original)
+    request.state.limit_headers = _left(office, verdict)
+    if verdict.denied is not None or verdict.entry is None:
+        raise Refused(verdict.denied or INVALID)
+    identity = {name.decode(): value.decode() for name, value in verdict.entry.identity()}
+    return Response(headers={**identity, "Cache-Control": "no-store"})

@@ -85,7 +85,7 @@ class KeyView(View):
     createdBy: str = Field(description="A key's id, a user's id, or `operator`")
     createdAt: str
     updatedAt: str
-    lastUsedAt: str | None = Field(description="Not recorded yet: null")
+    lastUsedAt: str | None = Field(description="When it was last used with success, to within a minute")
 
 
 class NewKeyView(KeyView):

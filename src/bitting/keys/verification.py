@@ -30,28 +30,38 @@ def verify_key(backend: Backend, context: Context, asked: Verify) -> dict[str, A
     if asked.action is not None and asked.dataset is None:
         raise InvalidInput.at("action", "says what is done with records: name their dataset too")
     if asked.dataset is None:
-        return _answered(
-            backend, context, asked, backend.verifier.charge(_checked(backend, context, asked), asked.cost)
-        )
+        return _answered(_verified(backend, context, asked))
     action = DataAction(asked.action or "read")
     # The roles are read first: what they open is never older than the verdict beside it.
     identity = backend.authenticator.find(asked.key)
     verdict = _checked(backend, context, asked)
     if identity is None or not verdict.valid:
-        return _answered(backend, context, asked, verdict)
+        return _answered(_counted(backend, context, asked, verdict))
     subject = principal_of(identity)
     with backend.read(context) as reading:
         data = data_access(reading, subject, asked.dataset, action)
     if data == NEVER:
         verdict = Verdict(insufficient(_refusal(subject, asked.dataset, action)), verdict.entry)
-    verdict = backend.verifier.charge(verdict, asked.cost)
-    return {**_answered(backend, context, asked, verdict), "data": data, "partial": context.principal.bound}
+    verdict = _counted(backend, context, asked, backend.verifier.charge(verdict, asked.cost))
+    return {**_answered(verdict), "data": data, "partial": context.principal.bound}
+
+
+def _verified(backend: Backend, context: Context, asked: Verify) -> Verdict:
+    workspace, scopes = context.principal.workspace, tuple(asked.scopes)
+    return backend.verifier.verify(
+        workspace, asked.key, scopes, asked.environment, asked.ip, asked.cost, door=Door.VERIFY
+    )
 
 
 def _checked(backend: Backend, context: Context, asked: Verify) -> Verdict:
     return backend.verifier.check(
-        context.principal.workspace, asked.key, tuple(asked.scopes), asked.environment, asked.ip
+        context.principal.workspace, asked.key, (tuple(asked.scopes), asked.environment, asked.ip)
     )
+
+
+def _counted(backend: Backend, context: Context, asked: Verify, verdict: Verdict) -> Verdict:
+    workspace, scopes = context.principal.workspace, tuple(asked.scopes)
+    return backend.verifier.counted(verdict, Door.VERIFY, workspace, scopes, asked.dataset)
 
 
 def data_access(reading: Reading, subject: Principal, name: str, action: DataAction) -> Any:
@@ -110,9 +120,8 @@ _VERBS = {
 }
 
 
-def _answered(backend: Backend, context: Context, asked: Verify, verdict: Verdict) -> dict[str, Any]:
-    """The answer to a decision, which is counted."""
-    backend.verifier.counted(verdict, Door.VERIFY, context.principal.workspace, tuple(asked.scopes), asked.dataset)
+def _answered(verdict: Verdict) -> dict[str, Any]:
+    """The answer to a decision."""
     denied = verdict.denied
     said: dict[str, Any] = {
         "valid": denied is None,

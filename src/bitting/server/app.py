@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
@@ -20,19 +21,24 @@ import bitting.keys.routes
 import bitting.records.routes
 import bitting.resources.routes
 import bitting.roles.routes
+import bitting.usage.routes
 import bitting.users.routes
 import bitting.workspaces.routes
 from bitting.backend import Backend
 from bitting.core.decisions import Code
 from bitting.core.errors import Unavailable
+from bitting.core.network import parse_networks
 from bitting.server.docs_page import docs_routes
 from bitting.server.errors import install_error_handlers, problem
 from bitting.server.guard import Guard
 from bitting.server.hot import HotPath
 from bitting.server.logs import configure_logs
+from bitting.server.metrics import Metrics, MetricsPage, own_folder
 from bitting.server.openapi import make_openapi
+from bitting.server.tracing import open_tracing
 from bitting.settings import Settings
 from bitting.store.migrate import current_revision, migrate, newest_revision
+from bitting.verify.counting import Count, Event
 
 _ROOMS = (
     bitting.keys.routes,
@@ -46,11 +52,15 @@ _ROOMS = (
     bitting.gateway.routes,
     bitting.gateway.authorizing,
     bitting.audit.routes,
+    bitting.usage.routes,
 )
+
+# The framework's own spans and logs hold paths, queries and what exceptions say, and with them keys (see `tracing`).
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 def create_app(settings: Settings | None = None, backend: Backend | None = None) -> ASGIApp:
-    """The ASGI application.
+    """The ASGI application: the API, and what stands before it and answers calls of its own.
 
     Args:
         settings: how to run; by default from the environment and `bitting.toml`.
@@ -58,15 +68,28 @@ def create_app(settings: Settings | None = None, backend: Backend | None = None)
     """
     chosen = settings or Settings()
     configure_logs(chosen.log_level)
+    api = create_api(chosen, backend)
+    standing: Backend = api.state.backend
+    metrics_from = parse_networks(chosen.metrics_from, "metrics_from")
+    guard = Guard(MetricsPage(api, api.state.metrics.text, metrics_from), _counting(standing))
+    hot = HotPath(guard, standing, chosen.proxies)
+    return hot if api.state.tracing is None else api.state.tracing.around(hot)
+
+
+def create_api(chosen: Settings, backend: Backend | None) -> FastAPI:
+    """The API alone, as its document describes it."""
     app = FastAPI(
         title="Bitting",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
         lifespan=_lifespan(chosen.max_staleness, owned=backend is None),
     )
     app.state.backend = backend or Backend.open(chosen)
+    app.state.metrics = Metrics(app.state.backend, chosen, own_folder())
+    app.state.tracing = open_tracing(chosen, app.state.backend)
     app.state.proxies = chosen.proxies
     app.state.max_body_bytes = chosen.max_body_bytes
     for room in _ROOMS:
@@ -75,7 +98,16 @@ def create_app(settings: Settings | None = None, backend: Backend | None = None)
     app.state.call_routes = [route for room in _ROOMS for route in room.routes.routes]
     install_error_handlers(app)
     _add_public_pages(app)
-    return HotPath(Guard(app), app.state.backend, chosen.proxies)
+    return app
+
+
+def _counting(backend: Backend) -> Count:
+    """Counts calls with whoever counts decisions: who that is, is known once changes are watched."""
+
+    def count(event: Event) -> None:
+        backend.verifier.count(event)
+
+    return count
 
 
 def _lifespan(max_staleness: float, *, owned: bool) -> Any:
@@ -85,9 +117,13 @@ def _lifespan(max_staleness: float, *, owned: bool) -> Any:
         if owned:
             await run_in_threadpool(migrate, backend.store)
             await run_in_threadpool(backend.watch, max_staleness)
+        app.state.metrics.start()
         yield
         if owned:
             backend.close()
+        await run_in_threadpool(app.state.metrics.stop)
+        if app.state.tracing is not None:
+            await run_in_threadpool(app.state.tracing.close)
 
     return lifespan
 

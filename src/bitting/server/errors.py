@@ -80,30 +80,43 @@ def _bitting_error(request: Request, error: Exception) -> Response:
         _log.warning("source_unavailable", reason=error.internal, request_id=request.state.request_id)
     # RFC 9110 §15.5.6: a 405 says what is allowed.
     headers = {"Allow": "GET"} if isinstance(error, ReadOnlySource) else None
-    return problem(error.code, error.detail, request.state.request_id, headers=headers)
+    return _answered(request, error.code, error.detail, headers=headers)
 
 
 def _invalid_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidInput)  # noqa: S101 - registered for this type
-    return problem(Code.INVALID_REQUEST, _summary(error.flaws), request.state.request_id, flaws=error.flaws)
+    return _answered(request, Code.INVALID_REQUEST, _summary(error.flaws), flaws=error.flaws)
 
 
 def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
     flaws = [Flaw(_path(item["loc"]), _reason(item)) for item in error.errors()[:MAX_FLAWS]]
-    return problem(Code.INVALID_REQUEST, _summary(flaws), request.state.request_id, flaws=flaws)
+    return _answered(request, Code.INVALID_REQUEST, _summary(flaws), flaws=flaws)
 
 
 def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
     code = _BY_STATUS.get(error.status_code, Code.INVALID_REQUEST)
-    return problem(code, "There is nothing at this address." if code is Code.NOT_FOUND else CODES[code].title,
-                   request.state.request_id, headers=error.headers)  # fmt: skip
+    detail = "There is nothing at this address." if code is Code.NOT_FOUND else CODES[code].title
+    return _answered(request, code, detail, headers=error.headers)
 
 
 def _unexpected(request: Request, _error: Exception) -> Response:
     """What nobody foresaw; the framework sends this and raises the error again, which the guard then logs."""
-    return problem(Code.INTERNAL, INTERNAL_DETAIL, request.state.request_id)
+    return _answered(request, Code.INTERNAL, INTERNAL_DETAIL)
+
+
+def _answered(
+    request: Request,
+    code: Code,
+    detail: str,
+    *,
+    flaws: Iterable[Flaw] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The problem document, and its code where the guard finds it: it counts what calls come to."""
+    request.state.code = code
+    return problem(code, detail, request.state.request_id, flaws=flaws, headers=headers)
 
 
 def _summary(flaws: Iterable[Flaw]) -> str:

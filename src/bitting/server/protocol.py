@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from bitting.core.decisions import Code
 from bitting.core.ids import new_id
@@ -17,6 +17,8 @@ from bitting.server.errors import problem
 MAX_HEAD_BYTES = 65_536
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 8 * 1_048_576
+IDLE_SECONDS = 1.0
+"""While the server ends: how long a connection without a request is kept, since one may be on its way."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -26,6 +28,7 @@ class BoundedHttp(HttpToolsProtocol):
     _head = 0
     _in_head = True
     _refused = False
+    _ending = False
 
     def data_received(self, data: bytes) -> None:
         """Counts what belongs to no body, before it and after it, and hands everything on."""
@@ -56,14 +59,36 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head, self._counted, self._head = False, 0, 0
         if too_large:  # it came whole in a few large reads
             self._refuse()
-        else:
-            super().on_headers_complete()
+            return
+        super().on_headers_complete()
+        if self._ending:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """What comes now is the next request's head."""
         self._in_head, self._counted = True, 0
         if not self._refused:
             super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The server ends: the answer under way, or else the next one, says that it is the connection's last.
+
+        To close what is idle at once would lose the requests that are on their way just now.
+        """
+        self._ending = True
+        if self._idle:
+            self.loop.call_later(IDLE_SECONDS, self._close_idle)
+        else:
+            self.cycle.keep_alive = False
+
+    @property
+    def _idle(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        return cycle is None or cycle.response_complete
+
+    def _close_idle(self) -> None:
+        if self._idle:
+            self.transport.close()
 
     def _refuse(self) -> None:
         if self._refused:

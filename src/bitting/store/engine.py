@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -28,6 +28,11 @@ class Store:
 
     Args:
         url: SQLAlchemy URL, `sqlite:///path` or `postgresql+psycopg://…`.
+
+    Attributes:
+        observers: told of every transaction that has ended: `read` or `write`, and the seconds it took with the wait
+            for a connection and, of a write, for its turn; and of every look-up of a key, as `lookup` (see
+            `point_reads`). They raise nothing.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,6 +40,7 @@ class Store:
         if self.url.get_backend_name() == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.engine = _sqlite(self) if self.dialect == "sqlite" else _postgresql(self)
+        self.observers: list[Callable[[str, float], None]] = []
 
     @property
     def dialect(self) -> str:
@@ -44,18 +50,28 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read-only snapshot."""
-        with _outages(), self._reader.connect() as connection, connection.begin():
+        with self._timed("read"), _outages(), self._reader.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction, committed when the block ends and rolled back when it raises."""
-        with _outages(), self._writer.connect() as connection, connection.begin():
+        with self._timed("write"), _outages(), self._writer.connect() as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
         """Closes every pooled connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _timed(self, kind: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - began
+            for observe in self.observers:
+                observe(kind, seconds)
 
     @property
     def _reader(self) -> Engine:

@@ -1,21 +1,120 @@
-"""From a credential to an identity: the only reads that are not bound to a workspace, because they find it."""
+"""From a credential to an identity: the only reads that are not bound to a workspace, because they find it.
+
+All that a decision hangs on is read by one statement, so it is of one snapshot. The statement runs through the plain
+driver (see point_reads), and inside of transactions; what it finds means the same either way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, select
+import msgspec
+from sqlalchemy import Connection, Row
 
+from bitting.core.grants import load_grants
 from bitting.core.lifecycle import Identity
-from bitting.core.limits import LimitsOf
-from bitting.core.principal import KeyFacts, UserFacts, WorkspaceId
+from bitting.core.limits import LimitsOf, Quota, RateLimit, parse_quota, parse_rate_limits
+from bitting.core.principal import UserFacts, WorkspaceId
 from bitting.core.roles import Role
-from bitting.store.keys import KeyQueries
-from bitting.store.roles import RoleQueries
-from bitting.store.tables import key_secrets
-from bitting.store.users import UserQueries
-from bitting.store.workspaces import WorkspaceQueries
+from bitting.store.keys import key_row
+from bitting.store.users import user_row
+
+
+class Found(NamedTuple):
+    """A key as the statement reads it, columns of JSON as their text.
+
+    From `workspace` on stands what many keys have in common: see `shape`.
+    """
+
+    digest: bytes | None
+    scheme: str | None
+    secret_ends: int | None
+    key_id: str
+    name: str
+    metadata: str
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+    lineage: str
+    ancestors: str | None  # those with limits: [[id, rateLimits, quota], …]
+    owner_id: str | None
+    user_id: str | None  # None as well when the owner has left
+    user_email: str | None
+    user_name: str | None
+    user_limits: str | None
+    workspace: str
+    plan: str
+    declared: str | None
+    user_type: str
+    role_id: int | None
+    access: str
+    scopes: str
+    environment: str | None
+    allowed_ips: str
+    rate_limits: str
+    quota: str | None
+    enabled: bool
+    owner_type: str | None
+    owner_role_id: int | None
+    owner_enabled: bool | None
+    role_name: str | None
+    grants: str | None
+    owner_role_name: str | None
+    owner_grants: str | None
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """All that decides what a key may do, but for its end: equal for keys that may do the same."""
+        return (self[_OWN:], self.revoked_at is None, self.owner_id is None, self.user_id is None)
+
+
+_OWN = Found._fields.index("workspace")  # so many columns are a key's own
+
+_STATEMENT = """
+SELECT {secret}, k.id, k.name, k.metadata{text}, k.created_at, k.expires_at, k.revoked_at, k.lineage{text},
+    CASE WHEN k.lineage{text} <> '[]' THEN ({ancestors}
+        WHERE (a.rate_limits{text} <> '[]' OR a.quota IS NOT NULL)) END,
+    k.owner_id, u.id, u.email, u.name, u.rate_limits{text},
+    w.id, w.plan, (SELECT {declared} FROM declared_resources AS d WHERE d.workspace_id = w.id),
+    k.user_type, k.role_id, k.access, k.scopes{text}, k.environment, k.allowed_ips{text}, k.rate_limits{text},
+    k.quota{text}, k.enabled, u.user_type, u.role_id, u.enabled, kr.name, kr.grants{text}, ur.name, ur.grants{text}
+FROM {key}
+JOIN workspaces AS w ON w.id = k.workspace_id
+LEFT JOIN users AS u ON u.id = k.owner_id AND u.workspace_id = k.workspace_id
+LEFT JOIN roles AS kr ON kr.workspace_id = k.workspace_id AND kr.id = k.role_id
+LEFT JOIN roles AS ur ON ur.workspace_id = k.workspace_id AND ur.id = u.role_id
+WHERE {where}
+"""
+_DIALECTS = {
+    "sqlite": {
+        "text": "",
+        # Not an inner join: SQLite must not walk all keys in search of those that are listed.
+        "ancestors": "SELECT json_group_array(json_array(a.id, json(a.rate_limits), json(a.quota)))"
+        " FROM json_each(k.lineage) AS l CROSS JOIN keys AS a ON a.id = l.value AND a.workspace_id = k.workspace_id",
+        "declared": "json_group_object(d.name, json(d.actions))",
+    },
+    "postgresql": {
+        "text": "::text",
+        "ancestors": "SELECT json_agg(json_build_array(a.id, a.rate_limits, a.quota))::text"
+        " FROM json_array_elements_text(k.lineage) AS l(id)"
+        " JOIN keys AS a ON a.id = l.id AND a.workspace_id = k.workspace_id",
+        "declared": "json_object_agg(d.name, d.actions)::text",
+    },
+}
+_BY_SECRET = {
+    "secret": "s.digest, s.scheme, s.expires_at",
+    "key": "key_secrets AS s JOIN keys AS k ON k.id = s.key_id AND k.workspace_id = s.workspace_id",
+}
+_BY_ID = {"secret": "NULL, NULL, NULL", "key": "keys AS k"}
+
+
+def statement_by_digests(dialect: str, digests: str) -> str:
+    """The statement that reads the keys of some secrets; `digests`: what `s.digest` has to be, in SQL."""
+    return _STATEMENT.format(**_DIALECTS[dialect], **_BY_SECRET, where=f"s.digest {digests}")
 
 
 def find_by_digest(connection: Connection, digests: Mapping[bytes, str], plans: Mapping[str, bool]) -> Identity | None:
@@ -26,60 +125,120 @@ def find_by_digest(connection: Connection, digests: Mapping[bytes, str], plans: 
         digests: the secret's possible digests, each with the scheme that made it (see verify/hashing).
         plans: plan -> whether it includes API keys.
     """
-    query = select(key_secrets).where(key_secrets.c.digest.in_(list(digests)))
-    for found in connection.execute(query):
-        if digests[bytes(found.digest)] == found.scheme:
-            identity = _assemble(connection, WorkspaceId(found.workspace_id), found.key_id, found.expires_at, plans)
-            return None if identity is None else replace(identity, credential=(bytes(found.digest), found.scheme))
-    return None
+    place = "?" if connection.dialect.name == "sqlite" else "%s"
+    statement = statement_by_digests(connection.dialect.name, f"IN ({', '.join([place] * len(digests))})")
+    rows = connection.exec_driver_sql(statement, tuple(digests))
+    found = matching(digests, (Found._make(row) for row in rows))
+    return None if found is None else identity_of(found, plans)
 
 
 def find_by_key(
     connection: Connection, workspace: WorkspaceId, key_id: str, plans: Mapping[str, bool]
 ) -> Identity | None:
     """Reads a key's identity afresh, by its id."""
-    return _assemble(connection, workspace, key_id, None, plans)
+    place = "?" if connection.dialect.name == "sqlite" else "%s"
+    where = f"k.workspace_id = {place} AND k.id = {place}"
+    statement = _STATEMENT.format(**_DIALECTS[connection.dialect.name], **_BY_ID, where=where)
+    row = connection.exec_driver_sql(statement, (workspace, key_id)).first()
+    return None if row is None else identity_of(Found._make(row), plans)
 
 
-def _assemble(
-    connection: Connection, workspace: WorkspaceId, key_id: str, secret_ends: int | None, plans: Mapping[str, bool]
-) -> Identity | None:
-    row = KeyQueries(connection, workspace).get(key_id)
-    if row is None:
-        return None
-    owner = None if row.facts.owner is None else _owner(connection, workspace, row.facts.owner)
-    workspaces = WorkspaceQueries(connection, workspace)
-    return Identity(
-        workspace=workspace,
-        key=row.facts,
-        secret_ends=secret_ends,
+def matching(digests: Mapping[bytes, str], rows: Iterable[Found]) -> Found | None:
+    """The key of the secret that has these digests, each with its scheme: a digest counts only under its own."""
+    for row in rows:
+        if row.digest is not None and digests.get(row.digest) == row.scheme:
+            return row
+    return None
+
+
+def identity_of(found: Found, plans: Mapping[str, bool]) -> Identity:
+    """What a row means; plans: plan -> whether it includes API keys."""
+    owner = _owner(found)
+    inherited = _ancestors(found)
+    key = key_row(_key_columns(found), frozenset(ancestor for ancestor, _, _ in inherited)).facts
+    identity = Identity(
+        workspace=WorkspaceId(found.workspace),
+        key=key,
+        secret_ends=found.secret_ends,
         owner=owner,
-        key_role=_role(connection, workspace, row.facts.role),
-        owner_role=None if owner is None else _role(connection, workspace, owner.role),
-        plan_has_keys=plans.get(workspaces.get().plan, False),
-        declared=workspaces.declared(),
-        limits=_limits(connection, workspace, row.facts, owner),
+        key_role=_role(found.role_id, found.role_name, found.grants),
+        owner_role=None if owner is None else _role(owner.role, found.owner_role_name, found.owner_grants),
+        plan_has_keys=plans.get(found.plan, False),
+        declared=_decoded(found.declared) or {},
+        limits=limits_of(found),
     )
+    if found.digest is None or found.scheme is None:
+        return identity
+    return replace(identity, credential=(found.digest, found.scheme))
 
 
-def _limits(
-    connection: Connection, workspace: WorkspaceId, key: KeyFacts, owner: UserFacts | None
-) -> tuple[LimitsOf, ...]:
-    """All that a call with a key spends from."""
-    own = ((key.id, key.rate_limits, key.quota),) if key.rate_limits or key.quota else ()
-    inherited = KeyQueries(connection, workspace).limits_of(key.limits_from - {key.id})
-    owners = ((owner.id, owner.rate_limits, None),) if owner is not None and owner.rate_limits else ()
-    return own + inherited + owners
+def limits_of(found: Found) -> tuple[LimitsOf, ...]:
+    """All that a call with a key spends from: its own limits, those of the keys it descends from, its owner's."""
+    limits = []
+    if found.rate_limits != "[]" or found.quota is not None:
+        limits.append((found.key_id, _rate_limits(found.rate_limits), _quota(found.quota)))
+    if found.ancestors is not None:
+        limits += _ancestors(found)
+    if found.user_id is not None and found.user_limits not in (None, "[]"):
+        limits.append((found.user_id, _rate_limits(found.user_limits), None))
+    return tuple(limits)
 
 
-def _owner(connection: Connection, workspace: WorkspaceId, user_id: str) -> UserFacts | None:
-    found = UserQueries(connection, workspace).get(user_id)
-    return None if found is None else found.facts
+def _ancestors(found: Found) -> list[LimitsOf]:
+    """The keys with limits that a key descends from, in the order of their ids."""
+    listed = _decoded(found.ancestors) or []
+    return sorted((ident, parse_rate_limits(rates), parse_quota(quota)) for ident, rates, quota in listed)
 
 
-def _role(connection: Connection, workspace: WorkspaceId, role_id: int | None) -> Role | None:
+def _key_columns(found: Found) -> Row[Any]:
+    """The key's columns as the keys table has them, but for those that no identity holds."""
+    columns = {
+        **found._asdict(),
+        "id": found.key_id,
+        "enabled": bool(found.enabled),
+        "start": "",
+        "created_by": "",
+        "updated_at": 0,
+        "last_used_at": None,
+    }
+    for name in ("scopes", "allowed_ips", "rate_limits", "quota", "metadata", "lineage"):
+        columns[name] = _decoded(columns[name])
+    return cast("Row[Any]", SimpleNamespace(**columns))
+
+
+def _owner(found: Found) -> UserFacts | None:
+    if found.user_id is None:
+        return None
+    columns = SimpleNamespace(
+        id=found.user_id,
+        email=found.user_email,
+        name=found.user_name,
+        user_type=found.owner_type,
+        role_id=found.owner_role_id,
+        enabled=bool(found.owner_enabled),
+        rate_limits=_decoded(found.user_limits),
+        created_at=0,
+        updated_at=0,
+    )
+    return user_row(cast("Row[Any]", columns)).facts
+
+
+def _role(role_id: int | None, name: str | None, grants: str | None) -> Role | None:
     """The role that a key or user names. One that is gone, which can't happen, opens nothing."""
     if role_id is None:
         return None
-    found = RoleQueries(connection, workspace).get(role_id)
-    return Role(role_id, "", ()) if found is None else found.role
+    return Role(role_id, "", ()) if name is None else Role(role_id, name, load_grants(_decoded(grants)))
+
+
+@lru_cache(maxsize=4096)
+def _rate_limits(text: str | None) -> tuple[RateLimit, ...]:
+    return parse_rate_limits(_decoded(text))
+
+
+@lru_cache(maxsize=4096)
+def _quota(text: str | None) -> Quota | None:
+    return parse_quota(_decoded(text))
+
+
+def _decoded(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)

@@ -181,7 +181,8 @@ keys = Table(
     Index("ix_keys_role", "workspace_id", "role_id"),
 )
 
-# A credential: what is kept of a secret. `expires_at` is set when a rotation ends it.
+# A credential: what is kept of a secret. `expires_at` is set when a rotation ends it. SQLite keeps the rows themselves
+# by their digests: with millions of keys, every way down an index counts.
 key_secrets = Table(
     "key_secrets",
     metadata,
@@ -191,6 +192,7 @@ key_secrets = Table(
     Column("key_id", CodeText, ForeignKey("keys.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
+    sqlite_with_rowid=False,
 )
 
 declared_resources = Table(
@@ -310,4 +312,22 @@ quota_states = Table(
     Column("period", Instant, nullable=False),
     Column("spent", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace_id", "key_id"),
+)
+
+# How often what was decided, in one step of time: its seconds stand in `step` (see core/usage). What isn't known is
+# empty, or 0: a primary key holds no nulls. No foreign key to keys and datasets: what was counted stays.
+usage_counts = Table(
+    "usage_counts",
+    metadata,
+    _workspace_id(),
+    Column("step", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("key_id", CodeText, nullable=False),
+    Column("door", CodeText, nullable=False),
+    Column("outcome", CodeText, nullable=False),
+    Column("scope", CodeText, nullable=False),
+    Column("dataset_id", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "step", "at", "key_id", "door", "outcome", "scope", "dataset_id"),
+    Index("ix_usage_counts_key", "workspace_id", "key_id", "step", "at"),
 )

@@ -14,6 +14,7 @@ from bitting.store.idempotency import IdempotencyQueries
 from bitting.store.keys import KeyQueries
 from bitting.store.records import RecordQueries
 from bitting.store.roles import RoleQueries
+from bitting.store.usage import UsageQueries
 from bitting.store.users import UserQueries
 from bitting.store.workspaces import DashboardQueries, WorkspaceQueries
 
@@ -61,6 +62,10 @@ class Tenant:
     @cached_property
     def routes(self) -> RouteQueries:
         return RouteQueries(self.connection, self.workspace_id)
+
+    @cached_property
+    def usage(self) -> UsageQueries:
+        return UsageQueries(self.connection, self.workspace_id)
 
     @cached_property
     def audit(self) -> AuditQueries:

@@ -11,10 +11,7 @@ from bitting.core.credentials import find_credential
 from bitting.core.decisions import Code, Denied
 from bitting.core.lifecycle import Identity, Transport, key_alive, principal_of, transport_allowed
 from bitting.core.principal import Kind, Principal
-from bitting.core.tokens import well_formed
-from bitting.store.engine import Store
 from bitting.store.identities import find_by_digest, find_by_key
-from bitting.verify.hashing import Hasher
 from bitting.verify.verifier import INVALID
 
 Clock = Callable[[], int]
@@ -38,26 +35,31 @@ class Authenticator:
     """Resolves credentials against the store.
 
     Args:
-        store: the database.
-        hasher: how secrets are kept.
+        find: reads the identity that a secret belongs to, None if no key has it; raises Unavailable.
         plans: plan -> whether it includes API keys.
         clock: now, in microseconds UTC.
 
     `flag_exposed` may be set to be told of living keys that came in clear text or from a web page.
     """
 
-    def __init__(self, store: Store, hasher: Hasher, plans: Mapping[str, bool], clock: Clock) -> None:
-        self._store, self._hasher, self._plans, self._clock = store, hasher, plans, clock
+    def __init__(self, find: Callable[[str], Identity | None], plans: Mapping[str, bool], clock: Clock) -> None:
+        self.find, self._plans, self._clock = find, plans, clock
         self.flag_exposed: Callable[[Identity, Denied], None] = lambda _identity, _denied: None
 
-    def authenticate(self, facts: RequestFacts) -> Principal | Denied:
-        """Resolves a request's one credential to a principal, or says why not."""
+    def authenticate(
+        self, facts: RequestFacts, proven: Callable[[Identity], None] = lambda _identity: None
+    ) -> Principal | Denied:
+        """Resolves a request's one credential to a principal, or says why not.
+
+        `proven` is told whose key it is as soon as that is known, whatever is decided then.
+        """
         credential = find_credential(facts.api_keys, facts.authorizations, facts.path, facts.query)
         if isinstance(credential, Denied):
             return credential
         identity = self.find(credential.reveal())
         if identity is None:
             return INVALID
+        proven(identity)
         alive = key_alive(identity, self._clock())
         if isinstance(alive, Denied):
             return alive
@@ -82,14 +84,3 @@ class Authenticator:
             return INVALID
         alive = key_alive(identity, self._clock())
         return alive if isinstance(alive, Denied) else principal_of(identity)
-
-    def find(self, text: str) -> Identity | None:
-        """The identity that a secret belongs to, read from the store.
-
-        Raises:
-            Unavailable: the store can't be reached.
-        """
-        if not well_formed(text):
-            return None
-        with self._store.read() as connection:
-            return find_by_digest(connection, self._hasher.candidates(text), self._plans)

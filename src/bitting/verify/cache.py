@@ -11,6 +11,7 @@ Reads take no lock: a dict's own atomicity is enough for them. What is full give
 
 from __future__ import annotations
 
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from threading import Lock
 
@@ -32,8 +33,11 @@ class KeyCache:
 
     def __init__(self, max_entries: int = 200_000, max_bytes: int = 256_000_000, max_unknown: int = 10_000) -> None:
         self._max_entries, self._max_bytes, self._max_unknown = max_entries, max_bytes, max_unknown
-        self._entries: dict[bytes, Entry] = {}
-        self._unknown: dict[bytes, int] = {}
+        self.entries: dict[bytes, Entry] = {}
+        # The order of arrival, apart: a dict looks for its oldest through the places of all that were deleted. What
+        # is gone already may still stand here.
+        self._arrived: deque[bytes] = deque()
+        self._unknown: OrderedDict[bytes, int] = OrderedDict()
         self._changed: dict[str, int] = {}
         self._floor = 0  # entries of before are not known to be true
         self._keys_changed = 0
@@ -42,11 +46,11 @@ class KeyCache:
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def get(self, digest: bytes) -> Entry | None:
         """The entry of a digest, if there is one that is still true."""
-        entry = self._entries.get(digest)
+        entry = self.entries.get(digest)
         if entry is None:
             return None
         epoch = self.epoch
@@ -67,13 +71,21 @@ class KeyCache:
         """Whether what was read, beginning at an epoch, has not been overtaken; None: that there was nothing."""
         return began >= self._keys_changed if found is None else self._still_true(found)
 
+    def unchanged(self, target: str, since: int) -> bool:
+        """Whether a key, user or workspace is known not to have changed after an epoch."""
+        return since >= self._floor and self._changed.get(target, 0) <= since
+
     def put(self, digest: bytes, entry: Entry) -> None:
         """Keeps an entry; its epoch is that of when its reading began."""
         with self._lock:
-            self._forget(digest)
-            self._entries[digest] = entry
+            old = self.entries.get(digest)
+            if old is None:
+                self._arrive(digest)
+            else:
+                self.bytes -= old.size
+            self.entries[digest] = entry
             self.bytes += entry.size
-            while len(self._entries) > self._max_entries or self.bytes > self._max_bytes:
+            while len(self.entries) > self._max_entries or self.bytes > self._max_bytes:
                 self._give_one_up()
 
     def put_unknown(self, digest: bytes, began: int) -> None:
@@ -81,7 +93,7 @@ class KeyCache:
         with self._lock:
             self._unknown[digest] = began
             while len(self._unknown) > self._max_unknown:
-                del self._unknown[next(iter(self._unknown))]
+                self._unknown.popitem(last=False)
 
     def apply(self, events: Iterable[ChangeEvent]) -> None:
         """Takes note of committed changes; applied again, they do no harm."""
@@ -116,20 +128,29 @@ class KeyCache:
 
     def _drop(self, digest: bytes, entry: Entry) -> None:
         with self._lock:
-            if self._entries.get(digest) is entry:
+            if self.entries.get(digest) is entry:
                 self._forget(digest)
 
     def _forget(self, digest: bytes) -> None:
-        old = self._entries.pop(digest, None)
+        old = self.entries.pop(digest, None)
         if old is not None:
             self.bytes -= old.size
 
+    def _arrive(self, digest: bytes) -> None:
+        if len(self._arrived) > 2 * len(self.entries) + _CHANCES:
+            self._arrived = deque(self.entries)
+        self._arrived.append(digest)
+
     def _give_one_up(self) -> None:
-        for _ in range(_CHANCES):
-            digest = next(iter(self._entries))
-            entry = self._entries[digest]
-            if not entry.hot:
-                break
+        chances = _CHANCES
+        while True:
+            digest = self._arrived.popleft()
+            entry = self.entries.get(digest)
+            if entry is None:
+                continue
+            if not entry.hot or not chances:
+                self._forget(digest)
+                return
+            chances -= 1
             entry.hot = False
-            self._entries[digest] = self._entries.pop(digest)
-        self._forget(next(iter(self._entries)))
+            self._arrived.append(digest)

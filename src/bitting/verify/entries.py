@@ -14,6 +14,7 @@ import msgspec
 
 from bitting.core.authority import UserType, known_scope
 from bitting.core.decisions import Code, Decision, Denied, insufficient
+from bitting.core.forwarded import KEY_ID, USER_ID, identity_headers
 from bitting.core.lifecycle import Identity, address_allowed, key_alive, principal_of
 from bitting.core.network import Networks
 from bitting.core.permission import may_use_scope
@@ -28,6 +29,8 @@ MAX_DECIDED = 256  # questions whose answers a policy keeps
 Asked = tuple[tuple[str, ...], str | None, str | None]
 """What is asked of a key: all scopes that are required, the environment that it must be of (None: any), and the
 address that it is sent from, as text (None: unknown)."""
+Headers = list[tuple[bytes, bytes]]
+"""As ASGI has them: names in small letters, and values."""
 _ENVIRONMENT = insufficient("The key is of another environment.")
 _EXPIRED = Denied(Code.EXPIRED_KEY, "This key has expired, or was replaced by rotation.")
 
@@ -35,14 +38,22 @@ _EXPIRED = Denied(Code.EXPIRED_KEY, "This key has expired, or was replaced by ro
 class Policy:
     """What a key may do, and from where; one for all keys that may do the same.
 
-    `shown` is its part of a verdict's JSON object, members without braces.
+    `shown` is its part of a verdict's JSON object, members without braces; `anywhere` whether any address will do.
     """
 
-    __slots__ = ("__weakref__", "_allowed", "_environment", "_principal", "decided", "shown")
+    __slots__ = (
+        "__weakref__", "_allowed", "_environment", "_known", "_principal", "_role", "_told", "anywhere", "decided",
+        "shown",
+    )  # fmt: skip
 
-    def __init__(self, principal: Principal, allowed: Networks, environment: str | None, shown: bytes) -> None:
-        self._principal, self._allowed, self._environment, self.shown = principal, allowed, environment, shown
+    def __init__(
+        self, principal: Principal, allowed: Networks, environment: str | None, role: int | None, shown: bytes
+    ) -> None:
+        self._principal, self._allowed, self._environment, self._role = principal, allowed, environment, role
+        self.shown, self.anywhere = shown, not allowed
         self.decided: dict[Asked, Denied | None] = {}
+        self._known: dict[tuple[str, ...], bool] = {}
+        self._told: Headers | None = None
 
     def decide(self, asked: Asked) -> Denied | None:
         """Why not what is asked, by steps 5 and 6 of DESIGN §5, or None; kept in `decided`, where to look first."""
@@ -52,8 +63,35 @@ class Policy:
         self.decided[asked] = denied
         return denied
 
-    def knows(self, scope: str) -> bool:
-        """Whether there is such a scope in the key's workspace."""
+    def knows(self, scopes: tuple[str, ...]) -> bool:
+        """Whether all of them are scopes of the key's workspace, each named once."""
+        known = self._known.get(scopes)
+        if known is None:
+            known = len(set(scopes)) == len(scopes) and all(map(self._knows, scopes))
+            if len(self._known) >= MAX_DECIDED:
+                self._known.clear()
+            self._known[scopes] = known
+        return known
+
+    @property
+    def told(self) -> Headers:
+        """The headers that tell the server behind a gateway what the key may do; all but who it is."""
+        if self._told is None:
+            principal = self._principal
+            headers = identity_headers(
+                workspace=principal.workspace,
+                key_id="",
+                environment=self._environment,
+                role=self._role,
+                user_id=None,
+                user_type=principal.user_type.value,
+                scopes=principal.scopes,
+            )
+            told = ((name, value) for name, value in headers.items() if name not in (KEY_ID, USER_ID))
+            self._told = [(name.lower().encode(), value.encode()) for name, value in told]
+        return self._told
+
+    def _knows(self, scope: str) -> bool:
         return known_scope(scope, self._principal.declared, wildcard=False)
 
     def _decide(self, scopes: tuple[str, ...], environment: str | None, address: str | None) -> Denied | None:
@@ -61,7 +99,7 @@ class Policy:
         if denied is not None:
             return denied
         for scope in scopes:
-            if not self.knows(scope):
+            if not self._knows(scope):
                 return insufficient(f"There is no scope '{scope}'.")
             denied = refusal(may_use_scope(self._principal, scope))
             if denied is not None:
@@ -100,6 +138,11 @@ class Entry(msgspec.Struct, gc=False):
         """What a verdict says of the key."""
         shown: dict[str, Any] = msgspec.json.decode(b"{%b}" % self.policy.shown)
         return {"keyId": self.key_id, "userId": self.user_id, **shown, "metadata": msgspec.json.decode(self.metadata)}
+
+    def identity(self) -> Headers:
+        """The headers by which the server behind a gateway is told whose request it gets: core's IDENTITY_HEADERS."""
+        user = b"" if self.user_id is None else self.user_id.encode()
+        return [(b"x-key-id", self.key_id.encode()), (b"x-user-id", user), *self.policy.told]
 
 
 class Policies:
@@ -150,13 +193,20 @@ class Policies:
                 "environment": key.environment,
             }
             members = msgspec.json.encode(shown)[1:-1]
-            policy = self._known.setdefault(known, Policy(shared, key.allowed_ips, key.environment, members))
+            policy = self._known.setdefault(known, Policy(shared, key.allowed_ips, key.environment, key.role, members))
         return policy
 
 
 def refusal(decision: Decision) -> Denied | None:
     """The refusal that a decision is, if it is one."""
     return decision if isinstance(decision, Denied) else None
+
+
+def ended(entry: Entry, now: int) -> Denied | None:
+    """Step 4 of DESIGN §5: why a key may not be used at all at `now`, or None."""
+    if now < entry.until:
+        return None
+    return entry.dead or (_EXPIRED if now >= entry.ends else entry.blocked)
 
 
 def judge(entry: Entry, asked: Asked, now: int) -> Denied | None:
@@ -166,8 +216,10 @@ def judge(entry: Entry, asked: Asked, now: int) -> Denied | None:
     Returns why not, or None.
     """
     if now >= entry.until:
-        return entry.dead or (_EXPIRED if now >= entry.ends else entry.blocked)
+        return ended(entry, now)
     policy = entry.policy
+    if policy.anywhere:  # one answer for all addresses
+        asked = (asked[0], asked[1], None)
     try:
         return policy.decided[asked]
     except KeyError:

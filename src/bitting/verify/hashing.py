@@ -25,8 +25,14 @@ class Hasher:
 
     def candidates(self, secret: str) -> dict[bytes, str]:
         """Every digest under which a secret may be kept, with its scheme."""
-        plain = digest(secret)
-        return {plain: PLAIN} | {peppered(plain, pepper): scheme for scheme, pepper in self._peppers.items()}
+        return self.candidates_of(digest(secret))
+
+    def candidates_of(self, plain: bytes) -> dict[bytes, str]:
+        """The same of a secret's SHA-256."""
+        candidates = {plain: PLAIN}
+        for scheme, pepper in self._peppers.items():
+            candidates[peppered(plain, pepper)] = scheme
+        return candidates
 
     def for_new(self, secret: str) -> tuple[bytes, str]:
         """The digest and scheme under which a new secret is kept."""

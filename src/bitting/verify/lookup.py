@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from threading import Lock
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
-from bitting.core.lifecycle import Identity
+from bitting.core.errors import Unavailable
 from bitting.core.tokens import MAX_LENGTH, well_formed
 from bitting.verify.cache import KeyCache
-from bitting.verify.entries import Entry, Policies
-from bitting.verify.limits import Limiter
+from bitting.verify.entries import Entry
+from bitting.verify.reading import Told
 
 JOIN_SECONDS = 0.02
 """How old a reading of the store may be, at most, for a decision that begins now to wait for it: a part of the least
@@ -40,103 +40,167 @@ class NeverFresh:
     good_until = -math.inf
 
 
+class Source(Protocol):
+    """Where keys are found that aren't kept: see KeyReader."""
+
+    def read(self, digest: bytes, began: int) -> Entry | None:
+        """What is to be kept of a secret with this SHA-256, None if no key has it; began: the cache's epoch before."""
+
+    def begin(self, digest: bytes, began: int, told: Told) -> None:
+        """The same for event loops: `told` is told, perhaps at once, perhaps by another thread."""
+
+
 class Lookup:
     """Finds keys.
 
-    find: reads a secret's identity from the store, None if no key has it; raises Unavailable. cache: what is kept;
-    clock: now, in microseconds UTC; limiter: counts what keys spend.
+    source: the store; cache: what is kept.
+
+    `misses` is how often what was kept didn't do.
     """
 
-    def __init__(
-        self,
-        find: Callable[[str], Identity | None],
-        cache: KeyCache,
-        clock: Callable[[], int],
-        limiter: Limiter[Any],
-    ) -> None:
-        self._find, self.cache, self._clock, self._limiter = find, cache, clock, limiter
-        self._policies = Policies()
+    def __init__(self, source: Source, cache: KeyCache) -> None:
+        self._source, self.cache, self.misses = source, cache, 0
         self.feed: Freshness = NeverFresh()
         self._lock = Lock()
         self._finding: dict[bytes, _Finding] = {}
 
     def kept(self, key: str) -> Entry | None:
         """What is kept of a secret, if it may be used: no more than a hash and a look."""
-        digest = digest_of(key)
-        return self.cache.get(digest) if monotonic() < self.feed.good_until else None
+        if monotonic() >= self.feed.good_until or len(key) > MAX_LENGTH:
+            return None
+        try:  # digest_of and the cache's `get`, written out: most verifications go this way
+            digest = sha256(key.encode()).digest()
+        except UnicodeEncodeError:
+            return None
+        cache = self.cache
+        entry = cache.entries.get(digest)
+        if entry is None or entry.epoch != cache.epoch:
+            return cache.get(digest)
+        entry.hot = True
+        return entry
 
     def entry(self, key: str) -> Entry | None:
         """The key that a secret belongs to, None if there is none; may read the store."""
-        kept = self.kept(key)
-        digest = digest_of(key)
-        if kept is not None or not self._to_be_found(key, digest):
+        digest, now = digest_of(key), monotonic()
+        kept, settled = self._settled(key, digest, now)
+        if settled:
             return kept
         while True:
-            finding, leads = self._join(digest)
+            finding, leads = self._join(digest, now)
             if leads:
-                return self._lead(finding, key, digest)
-            found = finding.found.result()
+                return self._lead(finding, digest)
+            self._await(finding)
+            found = finding.result()
             if self.cache.still_so(found, finding.epoch):
                 return found
+            now = monotonic()
 
     async def entry_async(self, key: str) -> Entry | None:
         """The same, for asyncio."""
-        kept = self.kept(key)
-        digest = digest_of(key)
-        if kept is not None or not self._to_be_found(key, digest):
+        digest, now = digest_of(key), monotonic()
+        kept, settled = self._settled(key, digest, now)
+        if settled:
             return kept
-        return await asyncio.to_thread(self.entry, key)
+        while True:
+            finding, leads = self._join(digest, now)
+            if leads:
+                self._source.begin(digest, finding.epoch, partial(self._take, finding, digest))
+            if not finding.over:
+                await self._await_async(finding)
+            found = finding.result()
+            if leads or self.cache.still_so(found, finding.epoch):
+                return found
+            now = monotonic()
 
-    def _join(self, digest: bytes) -> tuple[_Finding, bool]:
+    def _settled(self, key: str, digest: bytes, now: float) -> tuple[Entry | None, bool]:
+        """What is kept, and whether there is no need to ask the store: it couldn't know more."""
+        if now < self.feed.good_until:
+            kept = self.cache.get(digest)
+            if kept is not None or self.cache.is_unknown(digest):
+                return kept, True
+        return None, not well_formed(key)
+
+    def _join(self, digest: bytes, now: float) -> tuple[_Finding, bool]:
         """The reading of a key that is under way, or one to be led."""
-        now = monotonic()
         with self._lock:
+            self.misses += 1
             finding = self._finding.get(digest)
             if finding is not None and now - finding.began < JOIN_SECONDS:
                 return finding, False
-            finding = self._finding[digest] = _Finding(now, self.cache.epoch, Future())
+            finding = self._finding[digest] = _Finding(now, self.cache.epoch)
             return finding, True
 
-    def _lead(self, finding: _Finding, key: str, digest: bytes) -> Entry | None:
+    def _lead(self, finding: _Finding, digest: bytes) -> Entry | None:
+        """Reads the store, for all who join."""
         try:
-            found = self._read(key, digest, finding.epoch)
+            found = self._source.read(digest, finding.epoch)
         except BaseException as error:
-            finding.found.set_exception(error)
+            # What ends the leader, as Ctrl-C does, ends no other.
+            ours = error if isinstance(error, Exception) else Unavailable("the look-up was broken off")
+            self._take(finding, digest, None, ours)
             raise
-        else:
-            finding.found.set_result(found)
-            return found
-        finally:
-            with self._lock:
-                if self._finding.get(digest) is finding:
-                    del self._finding[digest]
+        self._take(finding, digest, found, None)
+        return found
 
-    def _to_be_found(self, key: str, digest: bytes) -> bool:
-        """Whether the store could know a key that isn't kept."""
-        if not well_formed(key):
-            return False
-        return not (self.cache.is_unknown(digest) and monotonic() < self.feed.good_until)
+    def _take(self, finding: _Finding, digest: bytes, found: Entry | None, error: Exception | None) -> None:
+        """Keeps what was found, and tells all who wait for it."""
+        if found is not None:
+            self.cache.put(digest, found)
+        elif error is None:
+            self.cache.put_unknown(digest, finding.epoch)
+        with self._lock:
+            finding.found, finding.error, finding.over = found, error, True
+            if self._finding.get(digest) is finding:
+                del self._finding[digest]
+        for tell in finding.waiting:
+            tell()
 
-    def _read(self, key: str, digest: bytes, began: int) -> Entry | None:
-        """Reads the store; began: the cache's epoch before, since a change from then on outdates what is read."""
-        identity = self._find(key)
-        if identity is None:
-            self.cache.put_unknown(digest, began)
-            return None
-        limits = identity.limits
-        spend = self._limiter.prepare(identity.workspace, limits, self._clock()) if limits else None
-        entry = self._policies.entry(identity, spend, began)
-        self.cache.put(digest, entry)
-        return entry
+    def _wait(self, finding: _Finding, tell: Callable[[], None]) -> bool:
+        """Has `tell` called when a reading is over; whether it isn't yet."""
+        with self._lock:
+            if not finding.over:
+                finding.waiting.append(tell)
+            return not finding.over
+
+    def _await(self, finding: _Finding) -> None:
+        over = Lock()
+        over.acquire()
+        if self._wait(finding, over.release):
+            over.acquire()
+
+    async def _await_async(self, finding: _Finding) -> None:
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+
+        def finish() -> None:
+            if not over.done():  # who waited may have gone
+                over.set_result(None)
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop has ended, and with it who waited
+                loop.call_soon_threadsafe(finish)
+
+        if self._wait(finding, tell):
+            await over
 
 
-@dataclass(frozen=True, slots=True)
 class _Finding:
-    """A reading of the store: when it began, of the clock and of the cache's epochs, and what it finds."""
+    """A reading of the store: when it began, of the clock and of the cache's epochs, what came of it and who waits."""
 
-    began: float
-    epoch: int
-    found: Future[Entry | None]
+    __slots__ = ("began", "epoch", "error", "found", "over", "waiting")
+
+    def __init__(self, began: float, epoch: int) -> None:
+        self.began, self.epoch = began, epoch
+        self.found: Entry | None = None
+        self.error: Exception | None = None
+        self.over = False
+        self.waiting: list[Callable[[], None]] = []
+
+    def result(self) -> Entry | None:
+        """What was found; raises why it can't be known."""
+        if self.error is not None:
+            raise self.error
+        return self.found
 
 
 def digest_of(key: str) -> bytes:

@@ -14,7 +14,7 @@ from bitting.core.decisions import Code, Denied
 from bitting.core.principal import WorkspaceId
 from bitting.verify.counting import VALID, Count, Door, count_nothing
 from bitting.verify.entries import Asked, Entry, judge
-from bitting.verify.limits import Limiter, Outcome
+from bitting.verify.limits import Limiter, Outcome, Spend
 from bitting.verify.lookup import Lookup
 
 INVALID = Denied(Code.INVALID_KEY, "This API key isn't valid.")
@@ -47,6 +47,7 @@ class Verifier:
 
     def __init__(self, lookup: Lookup, clock: Callable[[], int], limiter: Limiter[Any]) -> None:
         self.lookup, self._clock, self.limiter = lookup, clock, limiter
+        self._try_charge = limiter.try_charge
         self.count: Count = count_nothing
 
     def verify(
@@ -57,26 +58,19 @@ class Verifier:
         environment: str | None = None,
         ip: str | None = None,
         cost: int = 1,
+        door: Door = Door.LIBRARY,
     ) -> Verdict:
-        """Decide about a key that was sent to a service of a workspace, and charge it; may read the store.
+        """Decide about a key that was sent to a service of a workspace, charge it and count it; may read the store.
 
         workspace: whose keys are good; key: the whole secret, any text; scopes: all that the call needs; environment:
         the one that the key must be of, None: any; ip: who sent it, needed for keys with an allow-list; cost: what the
-        call spends from the key's limits.
+        call spends from the key's limits; door: as what it is counted.
         Raises Unavailable when the store has to be read and can't be.
         """
-        lookup = self.lookup
-        entry = lookup.kept(key) or lookup.entry(key)
-        if entry is None or entry.workspace != workspace:
-            return self.counted(UNKNOWN, Door.LIBRARY, workspace, scopes)
+        entry = self.lookup.kept(key) or self.lookup.entry(key)
         now = self._clock()
-        denied = judge(entry, (scopes, environment, ip), now)
-        spend = entry.spend
-        if denied is not None or spend is None:
-            return self.counted(Verdict(denied, entry), Door.LIBRARY, workspace, scopes)
-        outcome = self.limiter.try_charge(spend, cost, now) or self.limiter.charge(spend, cost, now)
-        verdict = Verdict(LIMITED[outcome.refused], entry, outcome)
-        return self.counted(verdict, Door.LIBRARY, workspace, scopes)
+        verdict = self.decide(entry, workspace, (scopes, environment, ip), cost, now, door)
+        return verdict or self.charged(entry, scopes, cost, now, door)
 
     async def verify_async(
         self,
@@ -89,37 +83,53 @@ class Verifier:
     ) -> Verdict:
         """The same, for asyncio: nothing waits but the caller."""
         entry = self.lookup.kept(key) or await self.lookup.entry_async(key)
-        if entry is None or entry.workspace != workspace:
-            return self.counted(UNKNOWN, Door.LIBRARY, workspace, scopes)
-        verdict = await self.judge_async(entry, (scopes, environment, ip), cost)
-        return self.counted(verdict, Door.LIBRARY, workspace, scopes)
-
-    async def judge_async(self, entry: Entry, asked: Asked, cost: int = 1) -> Verdict:
-        """Decide about a key that is known to be the workspace's, and charge it; whoever calls counts it."""
         now = self._clock()
-        denied = judge(entry, asked, now)
-        spend = entry.spend
-        if denied is not None or spend is None:
-            return Verdict(denied, entry)
-        outcome = self.limiter.try_charge(spend, cost, now) or await self.limiter.charge_async(spend, cost, now)
-        return Verdict(LIMITED[outcome.refused], entry, outcome)
+        verdict = self.decide(entry, workspace, (scopes, environment, ip), cost, now, Door.LIBRARY)
+        return verdict or await self.charged_async(entry, scopes, cost, now, Door.LIBRARY)
 
-    def check(
-        self,
-        workspace: WorkspaceId,
-        key: str,
-        scopes: tuple[str, ...] = (),
-        environment: str | None = None,
-        ip: str | None = None,
+    def decide(
+        self, entry: Entry | None, workspace: WorkspaceId, asked: Asked, cost: int, now: int, door: Door
+    ) -> Verdict | None:
+        """Decide about what was looked up, charge it and count it, without I/O.
+
+        entry: the key, None: there is none; workspace: whose keys are good; door: as what it is counted.
+        Returns None where the key is good and charging it takes I/O: then `charged` or `charged_async`.
+        """
+        if entry is None or entry.workspace != workspace:
+            return self.counted(UNKNOWN, door, workspace, asked[0])
+        denied, outcome, spend = judge(entry, asked, now), None, entry.spend
+        if denied is None and spend is not None:
+            outcome = self._try_charge(spend, cost, now)
+            if outcome is None:
+                return None
+            if outcome.refused is not None:
+                denied = LIMITED[outcome.refused]
+        code = VALID if denied is None else denied.code.value
+        self.count((door, workspace, entry.key_id, code, asked[0], None))
+        return Verdict(denied, entry, outcome)
+
+    def charged(self, entry: Entry | None, scopes: tuple[str, ...], cost: int, now: int, door: Door) -> Verdict:
+        """Charge a key that `decide` found good, with I/O, and count the decision.
+
+        Raises Unavailable: a quota has to be drawn and can't be; then nothing was charged, nor counted.
+        """
+        return self._finished(entry, scopes, self.limiter.charge(_spend_of(entry), cost, now), door)
+
+    async def charged_async(
+        self, entry: Entry | None, scopes: tuple[str, ...], cost: int, now: int, door: Door
     ) -> Verdict:
+        """The same, for asyncio."""
+        return self._finished(entry, scopes, await self.limiter.charge_async(_spend_of(entry), cost, now), door)
+
+    def check(self, workspace: WorkspaceId, key: str, asked: Asked) -> Verdict:
         """Decide as `verify` does; `charge` and `counted` follow, once more is decided."""
         entry = self.lookup.kept(key) or self.lookup.entry(key)
         if entry is None or entry.workspace != workspace:
             return UNKNOWN
-        return Verdict(judge(entry, (scopes, environment, ip), self._clock()), entry)
+        return Verdict(judge(entry, asked, self._clock()), entry)
 
     def charge(self, verdict: Verdict, cost: int = 1) -> Verdict:
-        """Charge a key that was found valid."""
+        """Charge a key that was found good."""
         entry = verdict.entry
         if entry is None or entry.spend is None or verdict.denied is not None:
             return verdict
@@ -130,7 +140,7 @@ class Verifier:
         self,
         verdict: Verdict,
         door: Door,
-        workspace: WorkspaceId,
+        workspace: WorkspaceId | None,
         scopes: tuple[str, ...] = (),
         dataset: str | None = None,
     ) -> Verdict:
@@ -139,6 +149,16 @@ class Verifier:
         code = VALID if denied is None else denied.code.value
         self.count((door, workspace, None if entry is None else entry.key_id, code, scopes, dataset))
         return verdict
+
+    def _finished(self, entry: Entry | None, scopes: tuple[str, ...], outcome: Outcome, door: Door) -> Verdict:
+        verdict = Verdict(LIMITED[outcome.refused], entry, outcome)
+        return self.counted(verdict, door, None if entry is None else entry.workspace, scopes)
+
+
+def _spend_of(entry: Entry | None) -> Spend[Any]:
+    """What a key spends from that `decide` could not charge."""
+    assert entry is not None and entry.spend is not None  # noqa: S101 - there is nothing to charge otherwise
+    return entry.spend
 
 
 UNKNOWN = Verdict(INVALID, None)

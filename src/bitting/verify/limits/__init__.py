@@ -11,7 +11,7 @@ Quotas are durable with all of them. `open_limiter` makes the one that is config
 """
 
 from bitting.verify.limits.exact import ExactLimiter
-from bitting.verify.limits.headers import headers, rate_limit
+from bitting.verify.limits.headers import headers, left, lines, rate_limit
 from bitting.verify.limits.leased import LeasedLimiter
 from bitting.verify.limits.limiter import Limiter, Mode
 from bitting.verify.limits.memory import MemoryLimiter
@@ -32,6 +32,8 @@ __all__ = [
     "Spend",
     "WindowLeft",
     "headers",
+    "left",
+    "lines",
     "open_limiter",
     "rate_limit",
 ]

@@ -9,11 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
+from bitting.core.gcra import standing
 from bitting.verify.limits.outcome import Outcome, WindowLeft
 from bitting.verify.limits.spend import Spend
 
+Lines = list[tuple[bytes, bytes]]
+"""Headers as ASGI has them: names in small letters, and values."""
+_SECOND = 1_000_000  # microseconds
+_NAMES = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_AS_WRITTEN = {name.lower().encode(): name for name in (*_NAMES, "Retry-After")}
 
-def headers(outcome: Outcome, epoch_us: int) -> dict[str, str]:
+
+class Left(msgspec.Struct, gc=False):
+    """What a verdict's body says of the key's limits: the window with the least left, and when to come back."""
+
+    name: str | None
+    limit: int | None
+    windowSeconds: int | None
+    remaining: int | None
+    resetSeconds: int | None
+    retryAfterSeconds: int | None
+
+
+def lines(outcome: Outcome, epoch_us: int) -> Lines:
     """The headers of an answer.
 
     Args:
@@ -21,49 +41,72 @@ def headers(outcome: Outcome, epoch_us: int) -> dict[str, str]:
         epoch_us: now, in microseconds since 1970.
 
     Returns:
-        Names and values; none of `RateLimit` when the key has no rate limit, and `Retry-After` where waiting helps.
+        None of `RateLimit` when the key has no rate limit, and `Retry-After` where waiting helps.
     """
-    told: dict[str, str] = {}
-    windows = outcome.windows
-    if windows:
-        tightest = _tightest(windows)
-        told["RateLimit-Policy"] = _policy(outcome.spend)
-        told["RateLimit"] = ", ".join(
-            f'"{name}";r={window.remaining};t={_seconds(window.reset_us)}'
-            for name, window in zip(_names(window.name for window in windows), windows, strict=True)
-        )
-        told["X-RateLimit-Limit"] = str(tightest.limit)
-        told["X-RateLimit-Remaining"] = str(tightest.remaining)
-        told["X-RateLimit-Reset"] = str(_seconds(epoch_us + tightest.reset_us))
-    if outcome.retry_after_us is not None:
-        told["Retry-After"] = str(max(1, _seconds(outcome.retry_after_us)))
+    told: Lines = []
+    spend, wait = outcome.spend, outcome.retry_after_us
+    if outcome.states:
+        policy, names = spend.told or _told(spend)
+        if len(outcome.states) == 1:  # what most keys have
+            rate = spend.rates[0]
+            limit = rate.limit
+            remaining, reset_us = standing(rate, outcome.states[0], outcome.now)
+            left = f"{names[0]};r={remaining};t={-(-reset_us // _SECOND)}"
+        else:
+            _, limit, _, remaining, reset_us = _tightest(outcome.windows)
+            left = ", ".join(map(_window, names, outcome.windows))
+        told = [
+            (b"ratelimit-policy", policy),
+            (b"ratelimit", left.encode()),
+            (b"x-ratelimit-limit", b"%d" % limit),
+            (b"x-ratelimit-remaining", b"%d" % remaining),
+            (b"x-ratelimit-reset", b"%d" % -(-(epoch_us + reset_us) // _SECOND)),
+        ]
+    if wait is not None:
+        told.append((b"retry-after", b"%d" % max(1, _seconds(wait))))
     return told
 
 
-def rate_limit(outcome: Outcome) -> dict[str, object]:
-    """The same for the body of a verdict: the window with the least left, and when to come back if it was refused."""
-    windows, wait = outcome.windows, outcome.retry_after_us
-    tightest = _tightest(windows) if windows else None
-    return {
-        "name": None if tightest is None else tightest.name,
-        "limit": None if tightest is None else tightest.limit,
-        "windowSeconds": None if tightest is None else tightest.window_seconds,
-        "remaining": None if tightest is None else tightest.remaining,
-        "resetSeconds": None if tightest is None else _seconds(tightest.reset_us),
-        "retryAfterSeconds": None if wait is None else max(1, _seconds(wait)),
-    }
+def headers(outcome: Outcome, epoch_us: int) -> dict[str, str]:
+    """The same by their names as they are written."""
+    return {_AS_WRITTEN[name]: value.decode() for name, value in lines(outcome, epoch_us)}
+
+
+def left(outcome: Outcome) -> Left:
+    """The same for the body of a verdict."""
+    wait = outcome.retry_after_us
+    after = None if wait is None else max(1, _seconds(wait))
+    if not outcome.states:
+        return Left(None, None, None, None, None, after)
+    if len(outcome.states) == 1:
+        rule = outcome.spend.rates[0].rule
+        remaining, reset_us = standing(outcome.spend.rates[0], outcome.states[0], outcome.now)
+        return Left(rule.name, rule.limit, rule.window_seconds, remaining, -(-reset_us // _SECOND), after)
+    name, limit, window_seconds, remaining, reset_us = _tightest(outcome.windows)
+    return Left(name, limit, window_seconds, remaining, _seconds(reset_us), after)
+
+
+def rate_limit(outcome: Outcome) -> dict[str, Any]:
+    """The same as plain values."""
+    said: dict[str, Any] = msgspec.to_builtins(left(outcome))
+    return said
 
 
 def _tightest(windows: Sequence[WindowLeft]) -> WindowLeft:
     return min(windows, key=lambda window: (window.remaining, -window.reset_us))
 
 
-def _policy(spend: Spend[Any]) -> str:
-    if spend.policy is None:
-        rules = [rate.rule for rate in spend.rates]
-        named = zip(_names(rule.name for rule in rules), rules, strict=True)
-        spend.policy = ", ".join(f'"{name}";q={rule.limit};w={rule.window_seconds}' for name, rule in named)
-    return spend.policy
+def _window(name: str, window: WindowLeft) -> str:
+    return f"{name};r={window.remaining};t={_seconds(window.reset_us)}"
+
+
+def _told(spend: Spend[Any]) -> tuple[bytes, list[str]]:
+    """What every answer says alike: the policy, and the windows' names."""
+    rules = [rate.rule for rate in spend.rates]
+    names = [f'"{name}"' for name in _names(rule.name for rule in rules)]
+    policy = (f"{name};q={rule.limit};w={rule.window_seconds}" for name, rule in zip(names, rules, strict=True))
+    spend.told = ", ".join(policy).encode(), names
+    return spend.told
 
 
 def _names(given: Iterable[str]) -> list[str]:
@@ -77,4 +120,4 @@ def _names(given: Iterable[str]) -> list[str]:
 
 
 def _seconds(microseconds: int) -> int:
-    return -(-microseconds // 1_000_000)
+    return -(-microseconds // _SECOND)

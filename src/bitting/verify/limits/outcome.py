@@ -48,8 +48,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     def _left(self, rate: Rate, state: int) -> WindowLeft:
         rule = rate.rule
-        remaining = gcra.left(rate, state, self.now)
-        return WindowLeft(rule.name, rule.limit, rule.window_seconds, remaining, gcra.full_in(rate, state, self.now))
+        remaining, reset_us = gcra.standing(rate, state, self.now)
+        return WindowLeft(rule.name, rule.limit, rule.window_seconds, remaining, reset_us)
 
 
 def refused_by_rates(spend: Spend[Any], states: tuple[int, ...], now: int, cost: int) -> Outcome | None:

@@ -25,7 +25,7 @@ class Spend(Generic[AnyCell]):
     are shared: those of a parent by all of its children, those of a user by all of that user's keys.
     """
 
-    __slots__ = ("cells", "only", "policy", "purses", "quotas", "rate", "rates", "workspace")
+    __slots__ = ("cells", "only", "purses", "quotas", "rate", "rates", "told", "workspace")
 
     def __init__(
         self,
@@ -42,4 +42,4 @@ class Spend(Generic[AnyCell]):
         # One window and nothing else is what most keys have, and takes a shorter way.
         self.only = self.cells[0] if len(kept) == 1 and not held else None
         self.rate = self.rates[0] if kept else None
-        self.policy: str | None = None  # see headers: the same for every call
+        self.told: tuple[bytes, list[str]] | None = None  # see headers: the same for every call

@@ -1,0 +1,166 @@
+"""The ways to be timed: a verification that reads the database, one out of memory, and the driver's own point read."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import cycle, islice
+from time import perf_counter
+from typing import Any
+
+import psycopg
+import uvloop
+
+from benchmarks.cold.filling import OURS, digest, secret
+from benchmarks.roles.timing import Way
+from bitting.backend import system_clock
+from bitting.store import point_reads
+from bitting.store.engine import Store
+from bitting.store.identities import statement_by_digests
+from bitting.verify.cache import KeyCache
+from bitting.verify.hashing import Hasher
+from bitting.verify.limits import MemoryLimiter
+from bitting.verify.lookup import Lookup, NeverFresh
+from bitting.verify.reading import KeyReader
+from bitting.verify.verifier import Verifier
+
+SAMPLE = 50_000  # keys that are asked for, if there are so many
+HOT = 1000  # keys that are asked for again and again
+_RUNS = {"sqlite": 500, "postgresql": 128}  # reads that are timed together
+
+
+class Fresh:
+    """A feed that was read just now."""
+
+    good_until = math.inf
+
+
+class Reading:
+    """Asks for keys of one database that has so many."""
+
+    def __init__(self, url: str, keys: int) -> None:
+        self._store = Store(url)
+        self.keys, self._calls = keys, _RUNS[self._store.dialect]
+        numbers = random.Random(1).sample(range(keys), min(SAMPLE, keys))
+        self._secrets = [secret(number) for number in numbers]
+        self._turn = cycle(self._secrets)
+        self._digests = cycle([digest(number) for number in numbers])
+        limiter = MemoryLimiter(self._store)
+        self._reads = point_reads.open_point_reads(self._store)
+        reader = KeyReader(self._reads, Hasher(), {"unlimited": True}, limiter, system_clock)
+        self.verifier = Verifier(Lookup(reader, KeyCache()), system_clock, limiter)
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self._driver: Any = None
+        self._async_driver: Any = None
+        assert self.verifier.verify(OURS, self._secrets[0]).valid
+
+    def close(self) -> None:
+        """Closes all connections."""
+        if self._async_driver is not None:
+            self._runner.run(self._async_driver.close())
+        if self._driver is not None:
+            self._driver.close()
+        self._runner.close()
+        self._reads.close()
+        self._store.close()
+
+    # --- ours ---
+
+    def cold(self) -> None:
+        """Verifications one after the other, in a thread that may wait."""
+        verify = self.verifier.verify
+        for key in islice(self._turn, self._calls):
+            verify(OURS, key)
+
+    def cold_tasks(self, tasks: int) -> Way:
+        """The same of so many tasks of an event loop."""
+        verify = self.verifier.verify_async
+        return self._in_tasks(tasks, self._turn, lambda key: verify(OURS, key))
+
+    def cached(self) -> Way:
+        """Verifications of keys that are kept, while the cache is full of others."""
+        self.verifier.lookup.feed = Fresh()
+        for key in self._secrets:
+            self.verifier.verify(OURS, key)
+        hot = cycle(self._secrets[:HOT])
+        verify = self.verifier.verify
+
+        def calls() -> None:
+            for key in islice(hot, 4000):
+                verify(OURS, key)
+
+        calls()
+        return calls
+
+    def forget(self) -> None:
+        """From now on nothing kept is used."""
+        self.verifier.lookup.feed = NeverFresh()
+
+    def each(self, reads: int) -> list[float]:
+        """The seconds that each of so many verifications took."""
+        taken = []
+        for key in islice(self._turn, reads):
+            start = perf_counter()
+            self.verifier.verify(OURS, key)
+            taken.append(perf_counter() - start)
+        return taken
+
+    # --- the driver's own ---
+
+    def driver(self) -> Way:
+        """The same statement on a connection that is held."""
+        if self._store.dialect == "sqlite":
+            self._driver = sqlite3.connect(self._store.url.database or "", isolation_level=None)
+            statement = statement_by_digests("sqlite", "= ?")
+        else:
+            self._driver = psycopg.connect(**self._options())
+            statement = statement_by_digests("postgresql", "= %s")
+        execute = self._driver.execute
+
+        def calls() -> None:
+            for each in islice(self._digests, self._calls):
+                execute(statement, (each,)).fetchone()
+
+        return calls
+
+    def driver_tasks(self, tasks: int) -> Way:
+        """The same of so many tasks of an event loop; SQLite's driver knows none, and is called in place."""
+        if self._store.dialect == "sqlite":
+            execute, statement = self._driver.execute, statement_by_digests("sqlite", "= ?")
+
+            async def ask(each: bytes) -> object:
+                return execute(statement, (each,)).fetchone()
+
+        else:
+            if self._async_driver is None:
+                self._async_driver = self._runner.run(psycopg.AsyncConnection.connect(**self._options()))
+            held, statement = self._async_driver, statement_by_digests("postgresql", "= %s")
+
+            async def ask(each: bytes) -> object:
+                return await (await held.execute(statement, (each,))).fetchone()
+
+        return self._in_tasks(tasks, self._digests, ask)
+
+    def _options(self) -> dict[str, Any]:
+        """Prepared at once, and planned once: else each would be planned for five times as long as it takes."""
+        _, options = self._store.engine.dialect.create_connect_args(self._store.url)
+        return {**options, "options": point_reads._SESSION, "autocommit": True, "prepare_threshold": 0}
+
+    def _in_tasks(self, tasks: int, asked: Iterator[Any], ask: Callable[[Any], Awaitable[object]]) -> Way:
+        async def calls() -> None:
+            todo = islice(asked, self._calls * (1 if tasks == 1 else 4))
+
+            async def work() -> None:
+                for each in todo:
+                    await ask(each)
+
+            await asyncio.gather(*(work() for _ in range(tasks)))
+
+        return lambda: self._runner.run(calls())
+
+    def per_call(self, tasks: int) -> int:
+        """How many reads a run of so many tasks has."""
+        return self._calls * (1 if tasks == 1 else 4)

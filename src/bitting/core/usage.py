@@ -1,0 +1,233 @@
+"""How use is counted: in which steps of time, how long each of them is kept, and what waits to be written.
+
+A count stands in exactly one row: of its minute at first, of its hour once the minute is no longer kept, then of its
+day. So totals stay what they are, however often rows are rolled up, and a question in hours adds up whatever it finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from bitting.core.principal import WorkspaceId
+from bitting.core.problems import InvalidInput
+
+MAX_NAMES = 50
+"""Different scopes and datasets of one key in one minute; what goes past them is counted without their names."""
+MAX_WAITING = 200_000
+"""Places that may wait to be written; past them the oldest are dropped."""
+_MAX_SCOPE = 500
+_MAX_TRACKED = 50_000
+_SCOPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*:[A-Za-z][A-Za-z0-9-]*")
+_DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+
+
+class Step(IntEnum):
+    """A step of time; its value is its seconds."""
+
+    MINUTE = 60
+    HOUR = 3_600
+    DAY = 86_400
+
+    @property
+    def micros(self) -> int:
+        """Its length in microseconds."""
+        return self.value * 1_000_000
+
+    def floor(self, at: int) -> int:
+        """The beginning of the step that an instant lies in (both microseconds UTC)."""
+        return at - at % self.micros
+
+
+COARSER = {Step.MINUTE: Step.HOUR, Step.HOUR: Step.DAY}
+"""What rows of a step are rolled up to; days stay."""
+_KEPT = {Step.MINUTE: 2 * Step.DAY.micros, Step.HOUR: 90 * Step.DAY.micros}
+_LONGEST = {Step.MINUTE: 2 * Step.DAY.micros, Step.HOUR: 90 * Step.DAY.micros, Step.DAY: 3_660 * Step.DAY.micros}
+_USUAL = {Step.MINUTE: Step.HOUR.micros, Step.HOUR: Step.DAY.micros, Step.DAY: 30 * Step.DAY.micros}
+
+
+def kept_since(step: Step, now: int) -> int | None:
+    """From when on rows of a step are kept as they are: minutes for 48 hours, hours for 90 days, days for good (None).
+
+    What lies before it makes up whole rows of the coarser step.
+    """
+    return COARSER[step].floor(now - _KEPT[step]) if step in COARSER else None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A span of time in whole steps: from `start` on, before `end`."""
+
+    start: int
+    end: int
+    step: Step
+
+
+def span(step: Step, start: int | None, end: int | None, now: int) -> Span:
+    """The span that is asked for, widened to whole steps.
+
+    Args:
+        step: in which steps.
+        start: its beginning; None: an hour of minutes, a day of hours, 30 days of days before its end.
+        end: its end; None: now, and what is later is now.
+        now: in microseconds UTC, as all of them.
+
+    Raises:
+        InvalidInput: when there is no such span, it is too long for the step, or the step isn't kept for so long.
+    """
+    last = now if end is None else min(end, now)
+    first = last - _USUAL[step] if start is None else start
+    if first >= last:
+        raise InvalidInput.at("query.from", "must be before 'to', and in the past")
+    begin = step.floor(first)
+    found = Span(begin, step.floor(last - 1) + step.micros, step)
+    since = kept_since(step, now)
+    if since is not None and begin < since:
+        days = _KEPT[step] // Step.DAY.micros
+        reason = f"by {step.name.lower()} usage is kept for {days} days: ask for a later time, or by a longer step"
+        raise InvalidInput.at("query.from", reason)
+    if last - first > _LONGEST[step]:
+        days = _LONGEST[step] // Step.DAY.micros
+        raise InvalidInput.at("query.to", f"by {step.name.lower()} at most {days} days are answered at once")
+    return found
+
+
+class Place(NamedTuple):
+    """Where a decision is counted: `at` is the beginning of its minute, and what is not known is empty."""
+
+    at: int
+    key: str
+    door: str
+    outcome: str
+    scope: str
+    dataset: str
+
+
+@lru_cache(maxsize=4096)
+def scope_name(scopes: tuple[str, ...]) -> str:
+    """The name that scopes are counted under: joined by a space, as they were given; empty for what can't be any."""
+    name = " ".join(scopes)
+    if len(name) > _MAX_SCOPE or not all(_SCOPE.fullmatch(scope) for scope in name.split(" ")):
+        return ""
+    return name
+
+
+def dataset_name(name: str | None) -> str:
+    """The name of a dataset, if it can be one."""
+    return name if name is not None and _DATASET.fullmatch(name) else ""
+
+
+class Names:
+    """Bounds how many scopes and datasets are told apart for one key in one minute."""
+
+    def __init__(self) -> None:
+        self._minute = 0
+        self._known: dict[tuple[str, str], set[tuple[str, str]]] = {}
+
+    def bounded(self, minute: int, of: tuple[str, str], named: tuple[str, str]) -> tuple[str, str]:
+        """The scope and dataset to count under.
+
+        Args:
+            minute: which.
+            of: workspace and key.
+            named: scope and dataset of the decision.
+        """
+        if named == ("", ""):
+            return named
+        if minute != self._minute or len(self._known) >= _MAX_TRACKED:
+            self._minute = minute
+            self._known.clear()
+        known = self._known.setdefault(of, set())
+        if named in known:
+            return named
+        if len(known) >= MAX_NAMES:
+            return ("", "")
+        known.add(named)
+        return named
+
+
+@dataclass(slots=True)
+class Batch:
+    """Counts by workspace and place, and when keys were last used."""
+
+    counts: dict[tuple[WorkspaceId, Place], int] = field(default_factory=dict)
+    used: dict[tuple[WorkspaceId, str], int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.counts or self.used)
+
+    def by_workspace(self) -> Iterator[tuple[WorkspaceId, dict[Place, int], dict[str, int]]]:
+        """Each workspace's part, always in the same order: who writes several waits for nobody in a circle."""
+        counts: dict[WorkspaceId, dict[Place, int]] = {}
+        used: dict[WorkspaceId, dict[str, int]] = {}
+        for (workspace, place), count in self.counts.items():
+            counts.setdefault(workspace, {})[place] = count
+        for (workspace, key), at in self.used.items():
+            used.setdefault(workspace, {})[key] = at
+        for workspace in sorted({*counts, *used}):
+            yield workspace, counts.get(workspace, {}), used.get(workspace, {})
+
+
+class Waiting:
+    """What is counted and not written yet; bounded, however long the store is away.
+
+    `dropped` says how many decisions are gone because of that.
+    """
+
+    def __init__(self, bound: int = MAX_WAITING) -> None:
+        self._bound = bound
+        self._minutes: dict[int, dict[tuple[WorkspaceId, Place], int]] = {}
+        self._used: dict[tuple[WorkspaceId, str], int] = {}
+        self._size = self.dropped = 0
+
+    def add(self, workspace: WorkspaceId, place: Place, count: int) -> None:
+        """Counts decisions."""
+        known, minute = (workspace, place), self._minutes.get(place.at)
+        if minute is not None and known in minute:
+            minute[known] += count
+        elif self._size < self._bound or self._make_room(place.at):
+            self._minutes.setdefault(place.at, {})[known] = count
+            self._size += 1
+        else:
+            self.dropped += count
+
+    def use(self, workspace: WorkspaceId, key: str, at: int) -> None:
+        """Notes that a key was used; an earlier use changes nothing."""
+        known = (workspace, key)
+        before = self._used.pop(known, at)
+        if len(self._used) >= self._bound:
+            del self._used[next(iter(self._used))]
+        self._used[known] = max(before, at)
+
+    def take(self) -> Batch:
+        """All of it; nothing waits any more."""
+        counts = {known: count for minute in self._minutes.values() for known, count in minute.items()}
+        batch = Batch(counts, self._used)
+        self._minutes, self._used, self._size = {}, {}, 0
+        return batch
+
+    def put_back(self, batch: Batch) -> None:
+        """Has what could not be written wait again."""
+        for (workspace, place), count in batch.counts.items():
+            self.add(workspace, place, count)
+        for (workspace, key), at in batch.used.items():
+            self.use(workspace, key, at)
+
+    def _make_room(self, minute: int) -> bool:
+        """Drops the oldest minute, if there is one that is older."""
+        oldest = min(self._minutes, default=minute)
+        if oldest >= minute:
+            return False
+        gone = self._minutes.pop(oldest)
+        self._size -= len(gone)
+        self.dropped += sum(gone.values())
+        return True
+
+
+def unknown_scopes(places: Collection[Place], known: Collection[str]) -> set[str]:
+    """Of the scopes that places are counted under, those with a part that there is not."""
+    return {place.scope for place in places if place.scope and not set(place.scope.split(" ")) <= set(known)}

@@ -1,0 +1,77 @@
+"""What a request's head says, of one whose headers all came once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+from bitting.core.credentials import find_credential
+from bitting.core.decisions import Denied
+from bitting.core.forwarded import gateway_trusted
+from bitting.core.lifecycle import FORWARDING, transport_of
+from bitting.core.network import Networks
+
+Found = dict[bytes, bytes]
+_FORWARDING = frozenset(name.encode() for name in FORWARDING)
+_FROM_BROWSER = frozenset({b"origin", b"sec-fetch-site"})
+
+
+class Way(NamedTuple):
+    """How a request came.
+
+    `fit` is whether a key may be sent that way, `address` the client's (None: unknown), `by_gateway` whether the peer
+    is a trusted proxy.
+    """
+
+    fit: bool
+    address: str | None
+    by_gateway: bool
+
+
+WayOf = Callable[[Scope, Found], Way]
+
+
+def found_in(scope: Scope) -> Found | None:
+    """The headers, unless one came twice or a web page sent them."""
+    headers = scope["headers"]
+    found: Found = dict(headers)
+    return found if len(found) == len(headers) and _FROM_BROWSER.isdisjoint(found) else None
+
+
+def credential_in(found: Found) -> str | Denied:
+    """The secret of a request, or why there is none."""
+    key, authorization = found.get(b"x-api-key"), found.get(b"authorization")
+    if authorization is None and key is not None:
+        secret = key.decode("latin-1").strip()
+        if secret:
+            return secret
+    texts = [None if value is None else value.decode("latin-1") for value in (key, authorization)]
+    keys, authorizations = ([] if text is None else [text] for text in texts)
+    credential = find_credential(keys, authorizations, "", "")
+    return credential if isinstance(credential, Denied) else credential.reveal()
+
+
+def ways(proxies: Networks) -> WayOf:
+    """Reads how requests come; proxies: the trusted ones."""
+
+    @lru_cache(maxsize=4096)
+    def read(peer: str | None, scheme: str, said_for: bytes | None, said_proto: bytes | None, forwarded: bool) -> Way:
+        forwarded_for, proto = (() if value is None else (value.decode("latin-1"),) for value in (said_for, said_proto))
+        transport = transport_of(peer, scheme, forwarded_for, proto, proxies, forwarded=forwarded, from_browser=False)
+        fit = transport.secure or transport.local
+        return Way(fit, transport.address, gateway_trusted(peer, proxies) is None)
+
+    def way(scope: Scope, found: Found) -> Way:
+        client = scope["client"]
+        return read(
+            None if client is None else client[0],
+            scope["scheme"],
+            found.get(b"x-forwarded-for"),
+            found.get(b"x-forwarded-proto"),
+            not _FORWARDING.isdisjoint(found),
+        )
+
+    return way

@@ -1,0 +1,213 @@
+"""`POST /v1/keys/verify`: out of memory, or with one read of the store for each key that isn't kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator
+from functools import lru_cache
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+from starlette.types import Scope
+
+from bitting.backend import Backend
+from bitting.core.authority import VERIFY
+from bitting.core.decisions import Code, Denied
+from bitting.core.errors import Unavailable
+from bitting.core.network import parse_address
+from bitting.server.errors import problem
+from bitting.server.hot.answers import JSON, NO_STORE, Answer, Maybe, answered, length_of
+from bitting.server.hot.head import WayOf, credential_in, found_in
+from bitting.verify.counting import VALID, Door
+from bitting.verify.entries import Asked, Entry, Headers, judge
+from bitting.verify.limits import left, lines
+from bitting.verify.verifier import Verdict
+
+PATH = "/v1/keys/verify"
+MAX_BODY_BYTES = 65_536
+_NEEDED = (VERIFY,)
+_BACKSLASH, _QUOTE = b'\\"'  # as numbers, which are quicker to look for
+_API, _VERIFY = Door.API, Door.VERIFY  # an enumeration's member is dear to look up
+_NOTHING: Headers = []
+_JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
+_encode = msgspec.json.encode
+
+
+class _Question(Struct, forbid_unknown_fields=True, gc=False):
+    """The body, as `keys.schemas.Verify` has it; what is stricter there is looked at by `_usual`."""
+
+    key: Annotated[str, Meta(max_length=1_000)]
+    scopes: Annotated[tuple[str, ...], Meta(max_length=50)] | UnsetType = UNSET
+    environment: Annotated[str, Meta(max_length=16)] | UnsetType | None = UNSET
+    ip: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
+    cost: Annotated[int, Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
+
+
+_Asked = tuple[str, Asked, int]
+"""What is asked: about which key, what of it, and what it costs."""
+
+
+_decode = msgspec.json.Decoder(_Question).decode
+
+
+class Verifying:
+    """Answers services that guard their own API.
+
+    backend: what to decide by; way_of: reads how requests come; ids: of requests.
+    """
+
+    def __init__(self, backend: Backend, way_of: WayOf, ids: Iterator[bytes]) -> None:
+        self._verifier, self._lookup = backend.verifier, backend.lookup
+        self._limiter, self._clock = backend.limiter, backend.clock
+        self._way_of, self._ids = way_of, ids
+
+    def answer(self, scope: Scope, body: bytes) -> Maybe:
+        """The answer to a body that came whole; it waits for keys that aren't kept, and limits that others count."""
+        found = found_in(scope)
+        if found is None or found.get(b"content-type") not in _JSON or len(body) > MAX_BODY_BYTES:
+            return None
+        secret, way = credential_in(found), self._way_of(scope, found)
+        if isinstance(secret, Denied) or not way.fit:
+            return None
+        caller = self._lookup.kept(secret)
+        if caller is None:
+            return self._looked_up(secret, way.address, body)
+        now = self._clock()
+        asked = self._asked(caller, way.address, body, now)
+        if asked is None:
+            return None
+        entry = self._lookup.kept(asked[0])
+        if entry is None:
+            return self._looked_up(secret, way.address, body)
+        return self._judged(caller, entry, asked, now)
+
+    async def _looked_up(self, secret: str, address: str | None, body: bytes) -> Answer | None:
+        """The same where the store may have to be read."""
+        lookup = self._lookup
+        try:
+            caller = lookup.kept(secret) or await lookup.entry_async(secret)
+            asked = None if caller is None else self._asked(caller, address, body, self._clock())
+            if caller is None or asked is None:
+                return None
+            # Looked up before the caller is charged: what the store can't say, the framework is asked again.
+            entry = lookup.kept(asked[0]) or await lookup.entry_async(asked[0])
+        except Unavailable:
+            return None
+        answer = self._judged(caller, entry, asked, self._clock())
+        return answer if answer is None or isinstance(answer, tuple) else await answer
+
+    def _asked(self, caller: Entry, address: str | None, body: bytes, now: int) -> _Asked | None:
+        """What is asked, if the caller may ask and nothing is wrong with it."""
+        if judge(caller, (_NEEDED, None, address), now) is not None:
+            return None
+        return _usual(body, caller)
+
+    def _judged(self, caller: Entry, entry: Entry | None, asked: _Asked, now: int) -> Maybe:
+        if caller.spend is None:
+            return self._decided(caller, entry, asked, _NOTHING, now)
+        outcome = self._limiter.try_charge(caller.spend, 1, now)
+        if outcome is None:
+            return self._charged(caller, entry, asked, now)
+        return None if outcome.refused else self._decided(caller, entry, asked, lines(outcome, now), now)
+
+    async def _charged(self, caller: Entry, entry: Entry | None, asked: _Asked, now: int) -> Answer | None:
+        """The same where others count what the caller spends."""
+        assert caller.spend is not None  # noqa: S101 - whoever calls has looked
+        try:
+            outcome = await self._limiter.charge_async(caller.spend, 1, now)
+        except Unavailable:
+            return None  # nothing was charged: the framework says so
+        if outcome.refused:
+            return None
+        answer = self._decided(caller, entry, asked, lines(outcome, now), now)
+        return answer if isinstance(answer, tuple) else await answer
+
+    def _decided(
+        self, caller: Entry, entry: Entry | None, asked: _Asked, told: Headers, now: int
+    ) -> Answer | Awaitable[Answer]:
+        verdict = self._verifier.decide(entry, caller.workspace, asked[1], asked[2], now, _VERIFY)
+        if verdict is None:
+            return self._decided_later(caller, entry, asked, told, now)
+        return self._told(caller, verdict, told)
+
+    async def _decided_later(
+        self, caller: Entry, entry: Entry | None, asked: _Asked, told: Headers, now: int
+    ) -> Answer:
+        """The same where others count what the subject spends; the caller is charged already, so it ends here."""
+        try:
+            verdict = await self._verifier.charged_async(entry, asked[1][0], asked[2], now, _VERIFY)
+        except Unavailable as error:
+            return self._unavailable(caller, error, told)
+        return self._told(caller, verdict, told)
+
+    def _told(self, caller: Entry, verdict: Verdict, told: Headers) -> Answer:
+        self._verifier.count((_API, caller.workspace, caller.key_id, VALID, _NEEDED, None))
+        body = _verdict(verdict)
+        said = [JSON, length_of(body), NO_STORE, (b"x-request-id", next(self._ids)), *told]
+        return answered(200, said, body)
+
+    def _unavailable(self, caller: Entry, error: Unavailable, told: Headers) -> Answer:
+        """As the framework would say it."""
+        self._verifier.count((_API, caller.workspace, caller.key_id, error.code.value, _NEEDED, None))
+        request_id = next(self._ids)
+        response = problem(Code.UNAVAILABLE, error.detail, request_id.decode())
+        said = [*response.raw_headers, *told, (b"x-request-id", request_id)]
+        return answered(response.status_code, said, bytes(response.body))
+
+
+def _usual(body: bytes, caller: Entry) -> _Asked | None:
+    """What is asked, where nothing is wrong with it."""
+    if _BACKSLASH in body:  # what may be escaped is looked at by the strict parser
+        return None
+    try:
+        asked = _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # the latter: bytes that are no text
+        return None
+    quotes = 4  # of the key's name and text; a name that was given twice makes more than are counted here
+    scopes, environment, ip, cost = asked.scopes, asked.environment, asked.ip, asked.cost
+    if scopes is UNSET:
+        scopes = ()
+    else:
+        quotes += 2 + 2 * len(scopes)
+        if not caller.policy.knows(scopes):
+            return None
+    if environment is UNSET:
+        environment = None
+    else:
+        quotes += 2 if environment is None else 4
+    if ip is UNSET:
+        ip = None
+    else:
+        quotes += 2 if ip is None else 4
+        if ip is not None and not _is_address(ip):
+            return None
+    if cost is UNSET:
+        cost = 1
+    else:
+        quotes += 2
+    return (asked.key, (scopes, environment, ip), cost) if body.count(_QUOTE) == quotes else None
+
+
+@lru_cache(maxsize=65_536)
+def _is_address(text: str) -> bool:
+    return parse_address(text) is not None
+
+
+_VALID = b'{"valid":true,"code":"valid","reason":"The key is valid."'
+
+
+@lru_cache(maxsize=1024)
+def _refused(denied: Denied) -> bytes:
+    return _encode({"valid": False, "code": denied.code.value, "reason": denied.reason})[:-1]
+
+
+def _verdict(verdict: Verdict) -> bytes:
+    """A verdict as JSON."""
+    denied, entry, outcome = verdict.denied, verdict.entry, verdict.outcome
+    start = _VALID if denied is None else _refused(denied)
+    if entry is None:
+        return start + b"}"
+    end = b"}" if outcome is None else b',"rateLimit":%b}' % _encode(left(outcome))
+    user = b"null" if entry.user_id is None else b'"%b"' % entry.user_id.encode()
+    key, shown, metadata = entry.key_id.encode(), entry.policy.shown, entry.metadata
+    return b"".join((start, b',"keyId":"', key, b'","userId":', user, b",", shown, b',"metadata":', metadata, end))

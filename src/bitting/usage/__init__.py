@@ -1,0 +1,1 @@
+"""Usage: how often keys were used, for what, and refused why."""

@@ -1,0 +1,114 @@
+"""Reading usage: how often which key was used, for what, and what came of it.
+
+Administrators read all of it, everybody else what their own personal keys did. A viewer bound by a role isn't told of
+datasets that its role hides: what was counted for them is left out, and the answer says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bitting.api.pages import PageRequest, page_view
+from bitting.backend import Backend, Context, Reading
+from bitting.core.errors import NotFound
+from bitting.core.jsontext import text_flaw
+from bitting.core.principal import KeyFacts, Principal
+from bitting.core.problems import InvalidInput
+from bitting.core.schema import Catalogue
+from bitting.core.usage import Step, span
+from bitting.core.values import format_instant, parse_instant
+from bitting.store.usage import DIMENSIONS, UsageQuestion, UsageRow
+from bitting.usage.schemas import StepName
+
+USUAL_GROUPS = "keyId,outcome"
+_DIMENSIONS = {"keyId" if name == "key" else name: name for name in DIMENSIONS}
+"""What to group by, by the name that it has in an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRequest:
+    """What is asked for, as it was sent."""
+
+    page: PageRequest
+    start: str | None = None
+    end: str | None = None
+    step: StepName = "hour"
+    key_id: str | None = None
+    outcome: str | None = None
+    group_by: str = USUAL_GROUPS
+
+
+def list_usage(backend: Backend, context: Context, asked: UsageRequest) -> dict[str, Any]:
+    """Usage of the workspace's keys; for those who don't administer it, of their own."""
+    with backend.read(context) as reading:
+        return _answer(reading, asked)
+
+
+def key_usage(backend: Backend, context: Context, key_id: str, asked: UsageRequest) -> dict[str, Any]:
+    """Usage of one key, by whoever may read the key."""
+    with backend.read(context) as reading:
+        row, principal = reading.keys.get(key_id), reading.principal
+        if row is None or not (principal.is_administrator or _own(row.facts, principal)):
+            raise NotFound
+        return _answer(reading, replace(asked, key_id=key_id))
+
+
+def _answer(reading: Reading, asked: UsageRequest) -> dict[str, Any]:
+    principal = reading.principal
+    by = _groups(asked.group_by)
+    found = span(
+        Step[asked.step.upper()],
+        None if asked.start is None else parse_instant(asked.start, "query.from"),
+        None if asked.end is None else parse_instant(asked.end, "query.to"),
+        reading.now,
+    )
+    _check_texts(asked)
+    shown = reading.shown(reading.datasets.catalogue())
+    question = UsageQuestion(
+        span=found,
+        by=tuple(_DIMENSIONS[name] for name in by),
+        datasets=tuple(shown.by_id),
+        hidden=principal.bound,
+        key=asked.key_id,
+        owner=None if principal.is_administrator else principal.user_id,
+        outcome=asked.outcome,
+    )
+    cursor = f"usage {asked.step} {','.join(by)}"
+    after = asked.page.after(cursor, int, *(int if name == "dataset" else str for name in by))
+    page = reading.usage.page(question, asked.page.limit, after, count=asked.page.count)
+    return {
+        **page_view(page, cursor, lambda row: usage_view(row, shown)),
+        "step": asked.step,
+        "from": format_instant(found.start),
+        "to": format_instant(found.end),
+        "partial": principal.bound,
+    }
+
+
+def _own(key: KeyFacts, principal: Principal) -> bool:
+    return key.owner is not None and key.owner == principal.user_id
+
+
+def _groups(group_by: str) -> tuple[str, ...]:
+    names = tuple(group_by.split(",")) if group_by else ()
+    if len(set(names)) != len(names) or not set(names) <= set(_DIMENSIONS):
+        choices = ", ".join(f"'{name}'" for name in _DIMENSIONS)
+        raise InvalidInput.at("query.groupBy", f"some of {choices}, each once, with commas between; or nothing")
+    return names
+
+
+def _check_texts(asked: UsageRequest) -> None:
+    for name, value in (("keyId", asked.key_id), ("outcome", asked.outcome)):
+        flaw = None if value is None else text_flaw(value)
+        if flaw is not None:
+            raise InvalidInput.at(f"query.{name}", flaw)
+
+
+def usage_view(row: UsageRow, shown: Catalogue) -> dict[str, Any]:
+    """A count; a dataset is called by the name that it has now."""
+    named = {name: row.of[stored] or None for name, stored in _DIMENSIONS.items() if stored in row.of}
+    if "dataset" in named:
+        dataset = shown.by_id.get(row.of["dataset"])
+        named["dataset"] = None if dataset is None else dataset.name
+    return {"at": format_instant(row.at), **named, "count": row.count}

@@ -1,0 +1,112 @@
+"""Reading keys that aren't kept: from a secret to its identity, and to what is kept of it.
+
+What decides what a key may do is its *shape*: role, scopes, addresses, its owner's rights and so on, as they stand in
+the database. Keys of one shape differ in name and end alone, so what follows from a shape is worked out once, of the
+first such key, and the following ones are copies with their own names and ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from bitting.core.errors import Unavailable
+from bitting.core.lifecycle import Identity
+from bitting.core.tokens import well_formed
+from bitting.store.identities import Found, identity_of, limits_of, matching
+from bitting.store.point_reads import PointReads
+from bitting.verify.entries import FOREVER, Entry, Policies
+from bitting.verify.hashing import Hasher
+from bitting.verify.limits import Limiter
+
+MAX_SHAPES = 1024
+"""How many shapes are kept; past it, all are worked out anew."""
+
+Told = Callable[[Entry | None, Exception | None], None]
+"""Is told once, by any thread, what was found or why it can't be known; it must not raise."""
+
+
+class KeyReader:
+    """Finds the keys of secrets in the store.
+
+    reads: the store's; hasher: how secrets are kept; plans: plan -> whether it includes API keys; limiter: counts what
+    keys spend; clock: now, in microseconds UTC.
+    """
+
+    def __init__(
+        self,
+        reads: PointReads,
+        hasher: Hasher,
+        plans: Mapping[str, bool],
+        limiter: Limiter[Any],
+        clock: Callable[[], int],
+    ) -> None:
+        self._reads, self._hasher, self._plans, self._limiter, self._clock = reads, hasher, plans, limiter, clock
+        self._policies = Policies()
+        self._shapes: dict[tuple[object, ...], Entry] = {}
+
+    def find(self, text: str) -> Identity | None:
+        """The identity that a secret belongs to, whatever text it is; raises Unavailable."""
+        if not well_formed(text):
+            return None
+        digests = self._hasher.candidates(text)
+        found = matching(digests, self._reads.read(tuple(digests)))
+        return None if found is None else identity_of(found, self._plans)
+
+    def read(self, digest: bytes, began: int) -> Entry | None:
+        """What is to be kept of a secret with this SHA-256; began: the cache's epoch before. Raises Unavailable."""
+        digests = self._hasher.candidates_of(digest)
+        found = matching(digests, self._reads.read(tuple(digests)))
+        return None if found is None else self._entry(found, began)
+
+    def begin(self, digest: bytes, began: int, told: Told) -> None:
+        """The same for event loops, which mustn't wait; perhaps it is told at once."""
+        digests = self._hasher.candidates_of(digest)
+
+        def done(rows: list[Found] | Unavailable) -> None:
+            if isinstance(rows, Unavailable):
+                told(None, rows)
+                return
+            try:
+                found = matching(digests, rows)
+                entry = None if found is None else self._entry(found, began)
+            except Exception as error:
+                told(None, error)
+            else:
+                told(entry, None)
+
+        self._reads.begin(tuple(digests), done)
+
+    def _entry(self, found: Found, began: int) -> Entry:
+        shape = found.shape
+        same = self._shapes.get(shape) or self._prepare(shape, found)
+        limits = limits_of(found)
+        ends = FOREVER if found.expires_at is None else found.expires_at
+        if found.secret_ends is not None and found.secret_ends < ends:
+            ends = found.secret_ends
+        return Entry(
+            key_id=found.key_id,
+            user_id=found.owner_id,
+            workspace=same.workspace,
+            policy=same.policy,
+            until=ends if same.until else 0,
+            ends=ends,
+            dead=same.dead,
+            blocked=same.blocked,
+            lineage=() if found.lineage == "[]" else tuple(msgspec.json.decode(found.lineage)),
+            metadata=b"{}" if found.metadata == "{}" else msgspec.json.encode(msgspec.json.decode(found.metadata)),
+            spend=self._limiter.prepare(same.workspace, limits, self._clock()) if limits else None,
+            epoch=began,
+        )
+
+    def _prepare(self, shape: tuple[object, ...], found: Found) -> Entry:
+        """What keys of a shape have in common: an entry without an end."""
+        identity = identity_of(found._replace(secret_ends=None, expires_at=None), self._plans)
+        entry = self._policies.entry(replace(identity, limits=()), None, 0)
+        if len(self._shapes) >= MAX_SHAPES:
+            self._shapes.clear()
+        self._shapes[shape] = entry
+        return entry

@@ -1,0 +1,166 @@
+"""How a server ends: whoever it has let in is answered, and told that it was the last time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from uvicorn import Config
+
+from bitting.server import protocol
+from bitting.server.workers import DrainingServer
+
+PATIENCE = 30.0  # seconds; only ever reached by a test that fails
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Application:
+    """Answers `hello` in two pieces; at `/slow` it waits before the first, at `/stream` before the second."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await self._wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"he", "more_body": True})
+        if scope["path"] == "/stream":
+            await self._wait()
+        await send({"type": "http.response.body", "body": b"llo"})
+
+    async def _wait(self) -> None:
+        self.asked.set()
+        await asyncio.to_thread(self.go.wait, PATIENCE)
+
+
+class Ending(DrainingServer):
+    """Says when it has begun to serve and to end; ends when told."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config, self.began_to_serve)
+        self.serving, self.told, self.beats = threading.Event(), threading.Event(), 0
+
+    def began_to_serve(self) -> None:
+        self.beats += 1
+        self.serving.set()
+
+    async def _wait_tasks_to_complete(self) -> None:
+        self.told.set()  # every connection was told by now
+        await super()._wait_tasks_to_complete()
+
+    def end(self) -> None:
+        """Have it end, and wait until all connections know."""
+        self.should_exit = True
+        assert self.told.wait(PATIENCE)
+
+
+@contextmanager
+def running(app: Any = None) -> Iterator[tuple[Ending, int]]:
+    """A server on a free port."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    given = Config(
+        app or Application(),
+        http="bitting.server.protocol:BoundedHttp",
+        lifespan="off",
+        log_level="critical",
+        timeout_graceful_shutdown=int(PATIENCE),
+    )
+    server = Ending(given)
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    try:
+        assert server.serving.wait(PATIENCE)
+        yield server, listening.getsockname()[1]
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join(PATIENCE)
+        listening.close()
+        assert not thread.is_alive()
+
+
+@contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        yield connection
+
+
+def answer(connection: socket.socket) -> bytes:
+    """One whole answer, and no more."""
+    said = b""
+    while not said.endswith(b"hello"):
+        piece = connection.recv(4096)
+        assert piece, said
+        said += piece
+    return said
+
+
+def test_an_idle_connection_is_answered_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its request may have been on the way; it is told that it was the last, and the connection ends after it."""
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", PATIENCE)
+    with running() as (server, port), connected(port) as used, connected(port) as fresh:
+        used.sendall(GET)
+        assert b"connection: close" not in answer(used)
+        server.end()
+        for connection in (used, fresh):
+            connection.sendall(GET)
+            assert b"connection: close" in answer(connection)
+            assert connection.recv(1) == b""
+
+
+def test_an_idle_connection_is_closed_cleanly_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needn't ask."""
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", 0.05)
+    with running() as (server, port), connected(port) as used, connected(port) as fresh:
+        used.sendall(GET)
+        answer(used)
+        server.end()
+        assert used.recv(1) == fresh.recv(1) == b""
+
+
+@pytest.mark.parametrize(("path", "told"), [(b"/slow", True), (b"/stream", False)])
+def test_what_is_being_answered_is_answered_in_full(path: bytes, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it takes; it can be told only while its head isn't sent."""
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", 0.05)
+    app = Application()
+    with running(app) as (server, port), connected(port) as connection:
+        connection.sendall(GET.replace(b"/ ", path + b" ", 1))
+        assert app.asked.wait(PATIENCE)
+        server.end()
+        app.go.set()
+        assert (b"connection: close" in answer(connection)) is told
+        assert connection.recv(1) == b""
+
+
+def test_requests_sent_together_are_all_answered() -> None:
+    """Those that came before the end, in their order; the last is told."""
+    app = Application()
+    with running(app) as (server, port), connected(port) as connection:
+        connection.sendall(GET.replace(b"/ ", b"/slow ", 1) + GET)
+        assert app.asked.wait(PATIENCE)
+        server.end()
+        app.go.set()
+        said = b""
+        while piece := connection.recv(4096):
+            said += piece
+        assert said.count(b"hello") == 2
+        assert said.count(b"connection: close") == 1
+
+
+def test_nobody_new_is_let_in() -> None:
+    """Who comes is refused at once."""
+    with running() as (server, port):
+        server.end()
+        with pytest.raises(ConnectionRefusedError), connected(port):
+            pass
+
+
+def test_it_beats_when_it_begins() -> None:
+    """That is how its keeper knows."""
+    with running() as (server, _):
+        assert server.beats >= 1

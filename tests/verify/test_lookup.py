@@ -1,0 +1,370 @@
+"""The store is read when it must be, once for all who ask at once; nothing rests on what was overtaken meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from bitting.core.changes import ChangeEvent, ChangeKind
+from bitting.core.decisions import Code
+from bitting.core.errors import Unavailable
+from bitting.core.lifecycle import Identity
+from bitting.core.principal import KeyFacts, WorkspaceId, new_key
+from bitting.core.tokens import mint
+from bitting.store.engine import Store
+from bitting.verify.cache import KeyCache
+from bitting.verify.entries import Entry, Policies
+from bitting.verify.limits import MemoryLimiter
+from bitting.verify.lookup import Lookup, digest_of
+from bitting.verify.reading import Told
+from bitting.verify.verifier import INVALID, Verifier
+from tests.support.sources import Identities
+
+OURS = WorkspaceId("wsp_ours")
+NOW = 1_000_000
+KEY = new_key("key_1", 0)
+
+
+def identity_of(key: KeyFacts = KEY) -> Identity:
+    return Identity(OURS, key, None, None, None, None, True, {})
+
+
+class Always:
+    """A feed that is always fresh."""
+
+    good_until = math.inf
+
+
+def verifier_of(find: Callable[[bytes], Identity | None], *, fresh: bool = True) -> Verifier:
+    limiter = MemoryLimiter(Store("sqlite://"))
+    lookup = Lookup(Identities(find, limiter, lambda: NOW), KeyCache())
+    if fresh:
+        lookup.feed = Always()
+    return Verifier(lookup, lambda: NOW, limiter)
+
+
+def test_a_kept_key_is_not_read_again_and_without_a_fresh_feed_always() -> None:
+    secret, asked = mint("bit"), list[bytes]()
+
+    def find(digest: bytes) -> Identity:
+        asked.append(digest)
+        return identity_of()
+
+    for fresh, reads in ((True, 1), (False, 3)):
+        asked.clear()
+        made = verifier_of(find, fresh=fresh)
+        assert all(made.verify(OURS, secret).valid for _ in range(3))
+        assert len(asked) == reads
+
+
+def test_what_can_be_no_key_is_never_looked_for_and_what_is_none_once() -> None:
+    asked = list[bytes]()
+    made = verifier_of(asked.append)
+    for text in ("", "x", "é" * 70, "\ud800", "a" * 10_000, mint("bit")[:-1] + "!"):
+        assert made.verify(OURS, text).denied is INVALID
+    assert asked == []
+    unknown = mint("bit")
+    assert [made.verify(OURS, unknown).denied for _ in range(3)] == [INVALID] * 3
+    assert asked == [digest_of(unknown)]
+
+
+def test_another_workspaces_key_is_as_unknown_as_any() -> None:
+    made, secret = verifier_of(lambda _: identity_of()), mint("bit")
+    theirs, nobodys = made.verify(WorkspaceId("wsp_other"), secret), made.verify(OURS, "nobody's")
+    assert (theirs.denied, theirs.entry) == (nobodys.denied, nobodys.entry) == (INVALID, None)
+
+
+def test_a_store_that_is_away_is_no_refusal_and_what_is_kept_goes_on_while_the_feed_is_fresh() -> None:
+    there = True
+
+    def find(_: bytes) -> Identity:
+        if not there:
+            raise Unavailable("away")
+        return identity_of()
+
+    made, secret = verifier_of(find), mint("bit")
+    assert made.verify(OURS, secret).valid
+    there = False
+    assert made.verify(OURS, secret).valid
+    with pytest.raises(Unavailable):
+        made.verify(OURS, mint("bit"))
+    made.lookup.feed = verifier_of(find, fresh=False).lookup.feed
+    with pytest.raises(Unavailable):
+        made.verify(OURS, secret)
+
+
+class Gate:
+    """A store whose answers wait until they are let go, one by one."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self.answers: list[tuple[threading.Event, list[Identity | None]]] = []
+
+    def find(self, _: bytes) -> Identity | None:
+        answer: tuple[threading.Event, list[Identity | None]] = (threading.Event(), [])
+        self.answers.append(answer)
+        self.asked.release()
+        assert answer[0].wait(30)
+        return answer[1][0]
+
+    def let_go(self, place: int, identity: Identity | None) -> None:
+        event, found = self.answers[place]
+        found.append(identity)
+        event.set()
+
+
+def test_those_who_ask_at_once_share_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
+    gate, secret = Gate(), mint("bit")
+    made = verifier_of(gate.find)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(made.verify, OURS, secret) for _ in range(8)]
+        gate.asked.acquire()
+        gate.let_go(0, identity_of())
+        assert all(each.result(30).valid for each in waiting)
+    assert len(gate.answers) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_who_joined_a_reading_that_a_change_overtook_reads_again(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A revocation answered while the reading was under way: who began after it must not be let in by it."""
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
+    gate, secret = Gate(), mint("bit")
+    made = verifier_of(gate.find)
+    joined = threading.Event()
+    join = made.lookup._join
+
+    def told(digest: bytes, now: float):  # type: ignore[no-untyped-def]
+        found = join(digest, now)
+        if not found[1]:
+            joined.set()
+        return found
+
+    monkeypatch.setattr(made.lookup, "_join", told)
+    before, after = identity_of() if known else None, identity_of(replace(KEY, revoked_at=1))
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(made.verify, OURS, secret)
+        gate.asked.acquire()
+        made.lookup.cache.apply([ChangeEvent(1, OURS, ChangeKind.KEY, "key_1")])
+        late = pool.submit(made.verify, OURS, secret)
+        assert joined.wait(30)
+        gate.let_go(0, before)
+        gate.asked.acquire()
+        gate.let_go(1, after)
+        assert leader.result(30).valid == known
+        denied = late.result(30).denied
+    assert denied is not None and denied.code is Code.REVOKED_KEY
+    kept = made.lookup.kept(secret)
+    assert kept is not None and kept.dead is not None
+
+
+def test_an_old_reading_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other processes changed since it began isn't known here yet."""
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 0)
+    gate, secret = Gate(), mint("bit")
+    made = verifier_of(gate.find)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(made.verify, OURS, secret)
+        gate.asked.acquire()
+        second = pool.submit(made.verify, OURS, secret)
+        gate.asked.acquire()
+        gate.let_go(1, identity_of(replace(KEY, enabled=False)))
+        assert not second.result(30).valid
+        gate.let_go(0, identity_of())
+        assert first.result(30).valid
+
+
+def test_a_reading_that_fails_fails_for_all_who_share_it_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
+    answers: list[Identity | Exception] = [Unavailable("away"), identity_of()]
+
+    def find(_: bytes) -> Identity:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    made, secret = verifier_of(find), mint("bit")
+    with pytest.raises(Unavailable):
+        made.verify(OURS, secret)
+    assert made.verify(OURS, secret).valid
+
+
+# --- asyncio -------------------------------------------------------------------------------------
+
+
+class Held:
+    """A source whose answers are given when they are let go, by the thread that lets them go."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, Told]] = []
+
+    def read(self, digest: bytes, began: int) -> Entry | None:
+        raise AssertionError("nobody may wait in here")
+
+    def begin(self, digest: bytes, began: int, told: Told) -> None:
+        self.asked.append((began, told))
+
+    def let_go(self, place: int, identity: Identity | None, error: Exception | None = None) -> None:
+        began, told = self.asked[place]
+        told(None if identity is None else Policies().entry(identity, None, began), error)
+
+
+def held_lookup() -> tuple[Held, Lookup]:
+    held = Held()
+    lookup = Lookup(held, KeyCache())
+    lookup.feed = Always()
+    return held, lookup
+
+
+async def turns() -> None:
+    """Lets all other tasks come as far as they can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_asyncio_decides_the_same() -> None:
+    made, secret = verifier_of(lambda _: identity_of()), mint("bit")
+
+    async def ask() -> list[bool]:
+        verdicts = await asyncio.gather(*(made.verify_async(OURS, secret) for _ in range(20)))
+        return [verdict.valid for verdict in verdicts]
+
+    assert asyncio.run(ask()) == [True] * 20
+
+
+def test_tasks_share_a_reading_and_one_that_is_cancelled_takes_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Even the one that began the reading."""
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
+    held, lookup = held_lookup()
+    secret = mint("bit")
+
+    async def ask() -> None:
+        first, *others = [asyncio.create_task(lookup.entry_async(secret)) for _ in range(5)]
+        await turns()
+        first.cancel()
+        others.pop().cancel()
+        await turns()
+        assert len(held.asked) == 1
+        held.let_go(0, identity_of())
+        found = await asyncio.gather(*others)
+        assert [entry is not None and entry.key_id for entry in found] == ["key_1"] * 3
+        assert first.cancelled()
+
+    asyncio.run(ask())
+
+
+def test_a_task_that_joined_an_overtaken_reading_reads_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
+    held, lookup = held_lookup()
+    secret = mint("bit")
+
+    async def ask() -> None:
+        leader = asyncio.create_task(lookup.entry_async(secret))
+        await turns()
+        lookup.cache.apply([ChangeEvent(1, OURS, ChangeKind.KEY, "key_1")])
+        late = asyncio.create_task(lookup.entry_async(secret))
+        await turns()
+        held.let_go(0, identity_of())
+        await turns()
+        held.let_go(1, identity_of(replace(KEY, enabled=False)))
+        before, after = await leader, await late
+        assert before is not None and before.dead is None
+        assert after is not None and after.dead is not None
+
+    asyncio.run(ask())
+
+
+def test_a_reading_that_fails_fails_for_every_task_and_the_next_reads_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
+    held, lookup = held_lookup()
+    secret = mint("bit")
+
+    async def ask() -> None:
+        waiting = [asyncio.create_task(lookup.entry_async(secret)) for _ in range(3)]
+        await turns()
+        held.let_go(0, None, Unavailable("away"))
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(result) for result in results] == [Unavailable] * 3
+        again = asyncio.create_task(lookup.entry_async(secret))
+        await turns()
+        held.let_go(1, None)
+        assert await again is None
+
+    asyncio.run(ask())
+
+
+def test_an_answer_for_a_loop_that_has_ended_is_kept_and_hurts_nobody() -> None:
+    held, lookup = held_lookup()
+    secret = mint("bit")
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(lookup.entry_async(secret), 0.01)
+
+    asyncio.run(give_up())
+    held.let_go(0, identity_of())
+    kept = lookup.kept(secret)
+    assert kept is not None and kept.key_id == "key_1"
+
+
+def test_a_thread_may_wait_for_the_reading_that_a_task_of_its_own_loop_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop stands still meanwhile: an answer that needed the loop would never come."""
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
+    held, lookup = held_lookup()
+    secret = mint("bit")
+
+    async def ask() -> None:
+        task = asyncio.create_task(lookup.entry_async(secret))
+        await turns()
+        threading.Timer(0.01, held.let_go, (0, identity_of())).start()
+        found = lookup.entry(secret)
+        assert found is not None and found is await task
+
+    asyncio.run(ask())
+
+
+def test_what_ends_the_thread_that_reads_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C reaches one thread; whoever joined its reading is told that the store wasn't read."""
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
+    asked, joined = threading.Event(), threading.Event()
+
+    def find(_: bytes) -> Identity:
+        asked.set()
+        assert joined.wait(30)
+        raise KeyboardInterrupt
+
+    made, secret = verifier_of(find), mint("bit")
+    wait = made.lookup._wait
+
+    def told(finding, tell):  # type: ignore[no-untyped-def]
+        waits = wait(finding, tell)
+        joined.set()
+        return waits
+
+    monkeypatch.setattr(made.lookup, "_wait", told)
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(made.verify, OURS, secret)
+        assert asked.wait(30)
+        late = pool.submit(made.verify, OURS, secret)
+        with pytest.raises(KeyboardInterrupt):
+            leader.result(30)
+        with pytest.raises(Unavailable):
+            late.result(30)
+
+
+def test_the_verifier_shows_no_secret() -> None:
+    secret = mint("bit")
+    made = verifier_of(lambda _: identity_of())
+    verdict = made.verify(OURS, secret)
+    assert secret not in repr(verdict) + repr(made.__dict__) + repr(made.lookup.__dict__) + repr(
+        made.lookup.cache.__dict__
+    )
