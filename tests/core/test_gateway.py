@@ -14,7 +14,16 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from bitting.core.decisions import Code, Denied
-from bitting.core.gateway import MAX_PATH, MAX_PATTERN, Route, RouteTable, canonical_path, find_route, parse_route
+from bitting.core.gateway import (
+    MAX_PATH,
+    MAX_PATTERN,
+    MAX_TARGET,
+    Route,
+    RouteTable,
+    canonical_path,
+    find_route,
+    parse_route,
+)
 from bitting.core.problems import InvalidInput
 
 DECLARED = {"links": {"read": True, "write": False}}
@@ -338,6 +347,20 @@ class TestMatch:
         wins, loses = route(*winner), route(*other)
         for table in (RouteTable([wins, loses]), RouteTable([loses, wins])):
             assert find_route(table, "GET", path) is wins
+
+    def test_head_takes_the_route_of_get(self) -> None:
+        """Most servers answer it by what answers GET: it must not pass where GET may not."""
+        own, get, rest = route("HEAD", "/own"), route("GET", "/{x}", "links:read"), route("*", "/{rest...}")
+        table = RouteTable([own, get, route("GET", "/own"), rest, route("*", "/any")])
+        assert [find_route(table, "HEAD", path) for path in ("/own", "/x", "/x/y")] == [own, get, rest]
+        assert find_route(RouteTable([rest]), "HEAD", "/x") is rest
+
+    def test_a_url_that_is_too_long_is_refused(self) -> None:
+        """Whatever stands in it: nothing of it was searched for keys."""
+        target = "/x?" + "a" * (MAX_TARGET - 3)
+        table = RouteTable([route("GET", "/x")])
+        assert isinstance(find_route(table, "GET", target), Route)
+        assert isinstance(find_route(table, "GET", target + "a"), Denied)
 
 
 def folded(routes: list[Route]) -> list[Route]:

@@ -309,3 +309,11 @@ class TestSecret:
         """Look-ups go by digest."""
         with pytest.raises(TypeError):
             hash(Secret(PLAIN))
+
+
+@given(st.text(alphabet="ab_0Z", max_size=90), st.text(alphabet="Zz09_a", max_size=60), st.booleans())
+def test_keys_are_found_as_trying_every_place_finds_them(before: str, noise: str, key: bool) -> None:
+    """Against the plainest search there is."""
+    text = before + (mint("ab", "a0") if key else "") + noise
+    every = (text[start:end] for end in range(len(text) + 1) for start in range(end))
+    assert find_in(text) == any(len(part) >= 48 and well_formed(part) for part in every)

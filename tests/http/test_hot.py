@@ -128,6 +128,7 @@ def test_only_who_may_verify_is_answered(shop: Workspace) -> None:
         ({"Origin": "https://example.com"}, "browser_not_allowed"),
         ({"X-Forwarded-For": "192.0.2.1"}, "insecure_transport"),
         ({"Content-Type": "text/plain"}, "unsupported_media_type"),
+        ({"Idempotency-Key": "k" * 256}, "invalid_request"),
     ):
         answer = ask(shop.owner, body, **headers)
         assert answer.json()["code"] == code
@@ -245,6 +246,19 @@ async def test_a_caller_is_charged_once_where_the_subjects_quota_can_not_be_draw
     assert json.loads(end["body"])["valid"]
     assert dict(start["headers"])[b"x-ratelimit-remaining"] == b"8"
     assert behind.bodies == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_body_over_the_settings_bound_goes_on_to_the_framework(api: Api, behind: Passed) -> None:
+    """Which refuses it."""
+    shop = api.workspace()
+    headers, body = {"X-Api-Key": shop.owner.secret, "Content-Type": "application/json"}, b'{"key": "not one"}'
+    api.backend.lookup.entry(shop.owner.secret)
+    assert await send_to(HotPath(behind, api.backend, NOWHERE, len(body)), body, headers)
+    assert behind.bodies == []
+    await send_to(HotPath(behind, api.backend, NOWHERE, len(body) - 1), body, headers)
+    assert behind.bodies == [body]
 
 
 def test_limits_are_told_alike_and_both_sides_are_charged_once(shop: Workspace) -> None:

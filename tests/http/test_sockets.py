@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 import pytest
 
+from bitting.server import protocol
 from bitting.server.guard import MAX_URL_BYTES
 from tests.support.api import Api, Workspace, code_of
 from tests.support.wire import Elsewhere
@@ -108,3 +109,16 @@ def test_a_trusted_local_proxy_that_says_plain_http_is_believed(workspace: Works
     elsewhere = Elsewhere(workspace.api, ["127.0.0.1"])
     headers = {"X-Api-Key": workspace.owner.secret, "X-Forwarded-Proto": "http"}
     assert elsewhere.call("/v1/keys/current", headers, peer="127.0.0.1").code == "insecure_transport"
+
+
+@pytest.mark.parametrize("path", ["/v1/keys", "/v1/keys/verify"])
+def test_a_body_that_never_comes_ends_the_connection(
+    workspace: Workspace, connection: socket.socket, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a key or without; nobody can keep connections for nothing."""
+    monkeypatch.setattr(protocol, "BODY_ENDS", 0.2)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n"
+    connection.sendall(head.encode() + b'{"key"')
+    with suppress(ConnectionResetError):
+        assert answer_of(connection) == b""
+    assert workspace.owner.get("/v1/keys/current").status_code == 200

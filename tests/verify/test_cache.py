@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,3 +211,26 @@ def test_threads_that_read_keep_and_evict_see_nothing_outdated() -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+class Interrupting(dict[str, int]):
+    """What changed, as somebody has it in hand while the cache forgets it."""
+
+    def __init__(self, changes: dict[str, int], meanwhile: Callable[[], None]) -> None:
+        super().__init__(changes)
+        self._meanwhile = meanwhile
+
+    def get(self, *of: Any) -> Any:
+        self._meanwhile()
+        return super().get(*of)
+
+
+def test_who_looks_while_changes_are_forgotten_sees_the_old_ones() -> None:
+    """Else a revoked key passed once at every reset."""
+    kept = KeyCache()
+    kept.put(b"1", entry_of("key_1", 0))
+    kept.apply(changed("key_1"))
+    kept._changed = Interrupting(kept._changed, kept.reset)
+    assert kept.get(b"1") is None
+    kept._changed = Interrupting({"key_1": kept.epoch + 1}, kept.reset)
+    assert not kept.unchanged("key_1", kept.epoch)

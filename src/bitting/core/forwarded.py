@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from bitting.core.decisions import Code, Denied, insufficient
+from bitting.core.gateway import MAX_TARGET
 from bitting.core.network import Networks, parse_address
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.tokens import CHECKSUM_LENGTH, RANDOM_LENGTH, find_in
@@ -96,7 +97,9 @@ def gateway_trusted(peer: str | None, trusted: Networks) -> Denied | None:
 
 def key_in_target(target: str) -> Denied | None:
     """The refusal of a request with a key in its URL; names such as `token` may be the guarded API's own."""
-    if len(target) >= _SHORTEST_KEY and (find_in(target) or find_in(unquote(target))):
+    if not _SHORTEST_KEY <= len(target) <= MAX_TARGET:  # too long a one has no route either
+        return None
+    if find_in(target) or ("%" in target and find_in(unquote(target))):
         return Denied(Code.KEY_IN_URL, "There is a key in the URL, where no key belongs.")
     return None
 

@@ -26,6 +26,8 @@ MAX_ROUTES = 1000
 MAX_PATTERN = 500
 MAX_ROUTE_SCOPES = 20
 MAX_PATH = 4096
+MAX_TARGET = 8192
+"""Of a path and query: as long as most servers take them."""
 _REMEMBERED, _REMEMBERED_LENGTH = 256, 200  # paths whose routes a table remembers, and how long they may be
 
 CanonicalPath = NewType("CanonicalPath", str)
@@ -203,12 +205,18 @@ class _Node:
     def find(self, segments: Sequence[str], depth: int, method: str) -> _Entry | None:
         """The most specific route: literal before `{name}` before `{name...}`, from the left, and named before `*`."""
         if depth == len(segments):
-            return self.here.get(method) or self.here.get(ANY_METHOD)
+            return _for_method(self.here, method)
         for child in (self.literals.get(segments[depth]), self.one):
             found = None if child is None else child.find(segments, depth + 1, method)
             if found is not None:
                 return found
-        return self.rest.get(method) or self.rest.get(ANY_METHOD)
+        return _for_method(self.rest, method)
+
+
+def _for_method(entries: dict[str, _Entry], method: str) -> _Entry | None:
+    """A method's own; HEAD else takes GET's, since most servers answer it by what answers GET; else that of all."""
+    own = entries.get(method) or (entries.get("GET") if method == "HEAD" else None)
+    return own or entries.get(ANY_METHOD)
 
 
 class RouteTable:
@@ -262,6 +270,8 @@ class RouteTable:
 
 def find_route(table: RouteTable, method: str, target: str) -> Route | Denied:
     """The route of a request as a gateway got it, or why it has none; what has none is refused."""
+    if len(target) > MAX_TARGET:
+        return _TOO_LONG
     if "#" in target:
         return _NOT_CANONICAL
     path = target.partition("?")[0]
@@ -277,4 +287,5 @@ def find_route(table: RouteTable, method: str, target: str) -> Route | Denied:
 
 
 _NOT_CANONICAL = insufficient("The path can be read in more than one way, so no route is looked for.")
+_TOO_LONG = insufficient("The URL is so long that no route is looked for.")
 _UNMATCHED = insufficient("No route of this workspace matches the method and path.")

@@ -84,7 +84,7 @@ def transport_of(
     forwarded_proto: the values of these headers; proxies: the trusted ones; forwarded: whether any header of
     FORWARDING came; from_browser: whether one came that only web pages send.
     """
-    where = None if peer is None else parse_address(peer)
+    where = None if peer is None else parse_address(peer.partition("%")[0])  # without its zone
     trusted = where is not None and proxies.contains(where)
     said = [value.strip().lower() for value in forwarded_proto]
     return Transport(

@@ -31,6 +31,7 @@ _PREFIX_SHAPE = re.compile(_PREFIX)
 _ENVIRONMENT_SHAPE = re.compile(_ENVIRONMENT)
 _TAIL_SHAPE = re.compile(_TAIL)
 _KEY_SHAPE = re.compile(rf"{_PREFIX}(?:_{_ENVIRONMENT})?{_TAIL}")
+_HEAD_ENDING = re.compile(r"[a-z0-9_]+\Z")
 
 # The longest text that may stand before the last underscore of a key.
 _MAX_HEAD = _MAX_PREFIX + 1 + _MAX_ENVIRONMENT
@@ -142,9 +143,22 @@ def keys_in(text: str) -> Iterator[str]:
 
 
 def _key_ending(text: str, underscore: int, end: int) -> str | None:
-    starts = range(max(0, underscore - _MAX_HEAD), underscore)
-    candidates = (text[start:end] for start in starts)
-    return next((candidate for candidate in candidates if well_formed(candidate)), None)
+    said = _decoded(text[end - CHECKSUM_LENGTH : end])
+    head = _HEAD_ENDING.search(text, max(0, underscore - _MAX_HEAD), underscore)
+    if said is None or head is None:
+        return None
+    whole = text[head.start() : end].encode("ascii")
+    starts = range(len(head[0]))  # where a head may begin; most are no key's, which the checksum says soonest
+    found = (whole[start:] for start in starts if zlib.crc32(whole[start:-CHECKSUM_LENGTH]) == said)
+    return next((text for key in found if well_formed(text := key.decode("ascii"))), None)
+
+
+def _decoded(digits: str) -> int | None:
+    """What base62 digits say, if a checksum can say it."""
+    value = 0
+    for digit in digits:
+        value = value * 62 + BASE62.index(digit)
+    return value if value < 2**32 else None
 
 
 def start_of(token: str) -> str:

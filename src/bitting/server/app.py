@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None, backend: Backend | None = None)
     standing: Backend = api.state.backend
     metrics_from = parse_networks(chosen.metrics_from, "metrics_from")
     guard = Guard(MetricsPage(api, api.state.metrics.text, metrics_from), _counting(standing))
-    hot = HotPath(guard, standing, chosen.proxies)
+    hot = HotPath(guard, standing, chosen.proxies, chosen.max_body_bytes)
     return hot if api.state.tracing is None else api.state.tracing.around(hot)
 
 

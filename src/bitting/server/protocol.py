@@ -6,10 +6,12 @@ counted as they come, and the connection ends where they are too many (RFC 6585 
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from bitting.api.bodies import BODY_SECONDS
 from bitting.core.decisions import Code
 from bitting.core.ids import new_id
 from bitting.server.errors import problem
@@ -17,6 +19,8 @@ from bitting.server.errors import problem
 MAX_HEAD_BYTES = 65_536
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 8 * 1_048_576
+BODY_ENDS = BODY_SECONDS + 5.0
+"""Seconds after which a connection ends whose body is not complete: whoever waits for it had time to say so."""
 IDLE_SECONDS = 1.0
 """While the server ends: how long a connection without a request is kept, since one may be on its way."""
 
@@ -29,6 +33,7 @@ class BoundedHttp(HttpToolsProtocol):
     _in_head = True
     _refused = False
     _ending = False
+    _body_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         """Counts what belongs to no body, before it and after it, and hands everything on."""
@@ -40,6 +45,8 @@ class BoundedHttp(HttpToolsProtocol):
         super().data_received(data)  # where a head or a part of a body is complete, counting begins anew
         if self._counted > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse()
+        if not self._in_head and self._body_timer is None:
+            self._body_timer = self.loop.call_later(BODY_ENDS, self.transport.abort)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a field of the head; one that comes after the body (a trailer, RFC 9110 §6.5) is no header of ours."""
@@ -67,8 +74,14 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """What comes now is the next request's head."""
         self._in_head, self._counted = True, 0
+        self._stop_waiting()
         if not self._refused:
             super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody waits for the body any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """The server ends: the answer under way, or else the next one, says that it is the connection's last.
@@ -80,6 +93,11 @@ class BoundedHttp(HttpToolsProtocol):
             self.loop.call_later(IDLE_SECONDS, self._close_idle)
         else:
             self.cycle.keep_alive = False
+
+    def _stop_waiting(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
 
     @property
     def _idle(self) -> bool:

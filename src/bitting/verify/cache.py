@@ -73,7 +73,8 @@ class KeyCache:
 
     def unchanged(self, target: str, since: int) -> bool:
         """Whether a key, user or workspace is known not to have changed after an epoch."""
-        return since >= self._floor and self._changed.get(target, 0) <= since
+        changed = self._changed  # before the floor is looked at: see _forget_changes
+        return since >= self._floor and changed.get(target, 0) <= since
 
     def put(self, digest: bytes, entry: Entry) -> None:
         """Keeps an entry; its epoch is that of when its reading began."""
@@ -105,16 +106,22 @@ class KeyCache:
                 if event.kind is ChangeKind.KEY:
                     self._keys_changed = following
             if len(self._changed) > MAX_CHANGED:
-                self._changed.clear()
-                self._floor = following
+                self._forget_changes(following)
             self.epoch = following
 
     def reset(self) -> None:
         """Takes everything kept for outdated: changes may have been missed."""
         with self._lock:
-            self._changed.clear()
-            self._floor = self._keys_changed = self.epoch + 1
-            self.epoch = self._floor
+            following = self._keys_changed = self.epoch + 1
+            self._forget_changes(following)
+            self.epoch = following
+
+    def _forget_changes(self, floor: int) -> None:
+        """From `floor` on nothing has changed. Whoever looks meanwhile sees the old changes or the new floor: the floor
+        comes first, and the changes that somebody has in hand stay as they are.
+        """
+        self._floor = floor
+        self._changed = {}
 
     def _still_true(self, entry: Entry) -> bool:
         since, changed = entry.epoch, self._changed

@@ -109,7 +109,10 @@ class Usage:
         with self._folding:
             events = self._folded.setdefault(Step.MINUTE.floor(self._clock()), Counter())
             # Others go on appending: no more is taken than there is now.
-            events.update(starmap(self._events.popleft, repeat((), len(self._events))))
+            try:
+                events.update(starmap(self._events.popleft, repeat((), len(self._events))))
+            except TypeError:  # scopes that are no tuple, say; that one is gone, and what is left comes next time
+                _log.warning("usage_event_of_no_use")
             if len(events) > _MAX_FOLDED:
                 self._settle()
 

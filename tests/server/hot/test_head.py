@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from hypothesis import given
@@ -67,3 +68,12 @@ def test_credential_and_way_are_those_of_the_long_reading(
     way, transport = WAY_OF(scope, found), facts.transport
     assert (way.fit, way.address) == (transport.secure or transport.local, transport.address)
     assert way.by_gateway == (gateway_trusted(peer, PROXIES) is None)
+
+
+def test_long_headers_fill_no_memory() -> None:
+    """They come before any key is looked at."""
+    value = b"1.2.3.4, " * 5_000 + b"1.2.3.4"
+    scope = {"client": ("10.0.0.9", 1), "scheme": "http", "headers": []}
+    before = sys.getrefcount(value)
+    assert WAY_OF(scope, {b"x-forwarded-for": value}).address == "1.2.3.4"
+    assert sys.getrefcount(value) == before

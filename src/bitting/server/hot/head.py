@@ -32,6 +32,7 @@ class Way(NamedTuple):
 
 
 WayOf = Callable[[Scope, Found], Way]
+_REMEMBERED = 200  # bytes of forwarding headers: whoever sends more, perhaps without a key, fills no memory
 
 
 def found_in(scope: Scope) -> Found | None:
@@ -66,12 +67,11 @@ def ways(proxies: Networks) -> WayOf:
 
     def way(scope: Scope, found: Found) -> Way:
         client = scope["client"]
-        return read(
-            None if client is None else client[0],
-            scope["scheme"],
-            found.get(b"x-forwarded-for"),
-            found.get(b"x-forwarded-proto"),
-            not _FORWARDING.isdisjoint(found),
-        )
+        peer = None if client is None else client[0]
+        if _FORWARDING.isdisjoint(found):
+            return read(peer, scope["scheme"], None, None, False)
+        said_for, said_proto = found.get(b"x-forwarded-for"), found.get(b"x-forwarded-proto")
+        short = len(said_for or b"") + len(said_proto or b"") <= _REMEMBERED
+        return (read if short else read.__wrapped__)(peer, scope["scheme"], said_for, said_proto, True)
 
     return way

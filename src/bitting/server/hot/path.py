@@ -9,19 +9,19 @@ from bitting.core.network import Networks
 from bitting.server.hot.answers import request_ids
 from bitting.server.hot.authorizing import PREFIX, Authorizing
 from bitting.server.hot.head import ways
-from bitting.server.hot.verifying import PATH, Verifying
+from bitting.server.hot.verifying import MAX_BODY_BYTES, PATH, Verifying
 
 
 class HotPath:
     """Wraps the application.
 
-    app: what answers everything else; backend: what to decide by; proxies: the trusted ones.
+    app: what answers everything else; backend: what to decide by; proxies: the trusted ones; max_body: bytes of a body.
     """
 
-    def __init__(self, app: ASGIApp, backend: Backend, proxies: Networks) -> None:
+    def __init__(self, app: ASGIApp, backend: Backend, proxies: Networks, max_body: int = MAX_BODY_BYTES) -> None:
         self._app = app
         way_of, ids = ways(proxies), request_ids()
-        self._verify = Verifying(backend, way_of, ids).answer
+        self._verify = Verifying(backend, way_of, ids, max_body).answer
         self._authorize = Authorizing(backend, way_of, ids).answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -53,10 +53,11 @@ _decode = msgspec.json.Decoder(_Question).decode
 class Verifying:
     """Answers services that guard their own API.
 
-    backend: what to decide by; way_of: reads how requests come; ids: of requests.
+    backend: what to decide by; way_of: reads how requests come; ids: of requests; max_body: bytes of a body.
     """
 
-    def __init__(self, backend: Backend, way_of: WayOf, ids: Iterator[bytes]) -> None:
+    def __init__(self, backend: Backend, way_of: WayOf, ids: Iterator[bytes], max_body: int) -> None:
+        self._max_body = min(max_body, MAX_BODY_BYTES)
         self._verifier, self._lookup = backend.verifier, backend.lookup
         self._limiter, self._clock = backend.limiter, backend.clock
         self._way_of, self._ids = way_of, ids
@@ -64,7 +65,9 @@ class Verifying:
     def answer(self, scope: Scope, body: bytes) -> Maybe:
         """The answer to a body that came whole; it waits for keys that aren't kept, and limits that others count."""
         found = found_in(scope)
-        if found is None or found.get(b"content-type") not in _JSON or len(body) > MAX_BODY_BYTES:
+        if found is None or found.get(b"content-type") not in _JSON or len(body) > self._max_body:
+            return None
+        if b"idempotency-key" in found:  # means nothing here, and has to be a good one all the same
             return None
         secret, way = credential_in(found), self._way_of(scope, found)
         if isinstance(secret, Denied) or not way.fit:
