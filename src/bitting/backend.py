@@ -265,13 +265,11 @@ class Backend:
 
     def close(self) -> None:
         """Stops to watch for changes, writes down what was counted, and closes every connection to a database."""
-        if self._feed is not None:
-            self._feed.stop()
-        self.usage.close()
-        self.limiter.close()
-        self._point_reads.close()
-        self.connections.close()
-        self.store.close()
+        with ExitStack() as closing:  # all of it, whatever fails
+            for part in (self.store, self.connections, self._point_reads, self.limiter, self.usage):
+                closing.callback(part.close)
+            if self._feed is not None:
+                closing.callback(self._feed.stop)
 
     @contextmanager
     def read(self, context: Context) -> Iterator[Reading]:

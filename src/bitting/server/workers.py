@@ -222,7 +222,7 @@ class Supervisor:
         if not dead.ready and not self._began:
             self._ending = True  # it fails in the same way again: whoever started us is told
             return
-        if not dead.ready and dead.age < _RETRY_SECONDS:
+        if dead.age < _RETRY_SECONDS:  # one that dies as soon as it begins is not replaced at once
             return
         self._outdated = [worker for worker in self._outdated if worker is not dead]
         pid, self._serving[place] = dead.pid, self._new()

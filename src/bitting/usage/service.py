@@ -71,7 +71,7 @@ def _answer(reading: Reading, asked: UsageRequest) -> dict[str, Any]:
         datasets=tuple(shown.by_id),
         hidden=principal.bound,
         key=asked.key_id,
-        owner=None if principal.is_administrator else principal.user_id,
+        owner=None if principal.is_administrator else principal.user_id or "",  # nobody's, of who is nobody
         outcome=asked.outcome,
     )
     cursor = f"usage {asked.step} {','.join(by)}"

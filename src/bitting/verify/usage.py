@@ -111,7 +111,7 @@ class Usage:
             # Others go on appending: no more is taken than there is now.
             try:
                 events.update(starmap(self._events.popleft, repeat((), len(self._events))))
-            except TypeError:  # scopes that are no tuple, say; that one is gone, and what is left comes next time
+            except TypeError:  # the library was given scopes that are no tuple, say; what is left comes next time
                 _log.warning("usage_event_of_no_use")
             if len(events) > _MAX_FOLDED:
                 self._settle()
@@ -159,22 +159,26 @@ class Usage:
 
     def _settle(self) -> None:
         """Has what is folded wait to be written, each at its place; and tells the observers."""
-        now = self._clock()
-        for minute, events in self._folded.items():
-            self._take(events, minute, now)
+        now, folded = self._clock(), self._folded
+        self._folded = {}
+        for minute, events in folded.items():
+            for event, count in events.items():
+                try:
+                    self._take(event, count, minute, now)
+                except TypeError:
+                    _log.warning("usage_event_of_no_use")
             self._tell(events)
-        self._folded.clear()
 
-    def _take(self, events: Mapping[Event, int], minute: int, now: int) -> None:
-        for (door, workspace, key, outcome, scopes, dataset), count in events.items():
-            if workspace is None:  # whose it is isn't known: nobody could be shown it
-                continue
-            # Only of what was allowed: whoever is refused names what it likes, and may not learn what there is.
-            of = dataset_name(dataset) if outcome == VALID else ""
-            scope, of = self._names.bounded(minute, (workspace, key or ""), (scope_name(scopes), of))
-            self._waiting.add(workspace, Place(minute, key or "", door, outcome, scope, of), count)
-            if key is not None and outcome == VALID:
-                self._use((workspace, key), now)
+    def _take(self, event: Event, count: int, minute: int, now: int) -> None:
+        door, workspace, key, outcome, scopes, dataset = event
+        if workspace is None:  # whose it is isn't known: nobody could be shown it
+            return
+        # Only of what was allowed: whoever is refused names what it likes, and may not learn what there is.
+        of = dataset_name(dataset) if outcome == VALID else ""
+        scope, of = self._names.bounded(minute, (workspace, key or ""), (scope_name(scopes), of))
+        self._waiting.add(workspace, Place(minute, key or "", door, outcome, scope, of), count)
+        if key is not None and outcome == VALID:
+            self._use((workspace, key), now)
 
     def _use(self, key: tuple[WorkspaceId, str], now: int) -> None:
         """Notes a use, unless one was noted shortly before: that is within what is promised."""

@@ -58,28 +58,33 @@ class Authorizing:
             return None
         if entry.workspace != workspace:
             return self._unknown(only_403) if is_id("wsp", workspace) else None
-        return self._judged(entry, method, target, way.address, only_403)
+        return self._judged(secret, entry, method, target, way.address, only_403)
 
-    def _judged(self, entry: Entry, method: str, target: str, address: str | None, only_403: bool) -> Maybe:
+    def _judged(
+        self, secret: str, entry: Entry, method: str, target: str, address: str | None, only_403: bool
+    ) -> Maybe:
         table = self._routes.kept(entry.workspace)
         if table is None:
             return None
         route, now = find_route(table, method, target), self._clock()
         verdict = decide(self._verifier, entry, route, address, now)
         if verdict is None:
-            return self._charged(entry, route, now, only_403)
+            return self._charged(secret, entry, route, address, now, only_403)
         spend = None if verdict.denied is None else to_be_told(verdict)
         if spend is None:
             return self._told(verdict, verdict.outcome, now, only_403)
         left = self._limiter.try_charge(spend, 0, now)
         return self._looked(verdict, spend, now, only_403) if left is None else self._told(verdict, left, now, only_403)
 
-    async def _charged(self, entry: Entry, route: Route | Denied, now: int, only_403: bool) -> Answer | None:
+    async def _charged(
+        self, secret: str, entry: Entry, route: Route | Denied, address: str | None, now: int, only_403: bool
+    ) -> Answer | None:
         assert isinstance(route, Route)  # noqa: S101 - without one nothing is charged
         try:
-            verdict = await self._verifier.charged_async(entry, route.scopes, 1, now, Door.AUTHORIZE)
+            asked = (route.scopes, None, address)
+            verdict = await self._verifier.charged_async(secret, entry, asked, 1, now, Door.AUTHORIZE)
         except Unavailable:
-            return None  # nothing was charged: the framework says so
+            return None  # the store is away: the framework says so
         return self._told(verdict, verdict.outcome, now, only_403)
 
     async def _looked(self, verdict: Verdict, spend: Spend[Any], now: int, only_403: bool) -> Answer:

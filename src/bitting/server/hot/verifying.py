@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Annotated
+from time import monotonic
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -19,7 +20,7 @@ from bitting.server.errors import problem
 from bitting.server.hot.answers import JSON, NO_STORE, Answer, Maybe, answered, length_of
 from bitting.server.hot.head import WayOf, credential_in, found_in
 from bitting.verify.counting import VALID, Door
-from bitting.verify.entries import Asked, Entry, Headers, judge
+from bitting.verify.entries import Asked, Entry, Headers, ended, judge
 from bitting.verify.limits import left, lines
 from bitting.verify.verifier import Verdict
 
@@ -33,11 +34,14 @@ _JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _encode = msgspec.json.encode
 
 
+_Scope = Annotated[str, Meta(max_length=127)]  # longer ones there are none
+
+
 class _Question(Struct, forbid_unknown_fields=True, gc=False):
     """The body, as `keys.schemas.Verify` has it; what is stricter there is looked at by `_usual`."""
 
     key: Annotated[str, Meta(max_length=1_000)]
-    scopes: Annotated[tuple[str, ...], Meta(max_length=50)] | UnsetType = UNSET
+    scopes: Annotated[tuple[_Scope, ...], Meta(max_length=50)] | UnsetType = UNSET
     environment: Annotated[str, Meta(max_length=16)] | UnsetType | None = UNSET
     ip: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
     cost: Annotated[int, Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
@@ -47,7 +51,16 @@ _Asked = tuple[str, Asked, int]
 """What is asked: about which key, what of it, and what it costs."""
 
 
+class _Sent(NamedTuple):
+    """What came: the caller's secret and address, and the body."""
+
+    secret: str
+    address: str | None
+    body: bytes
+
+
 _decode = msgspec.json.Decoder(_Question).decode
+_TRIES = 3  # to know of caller and subject at the same time, while changes overtake what is read
 
 
 class Verifying:
@@ -72,73 +85,108 @@ class Verifying:
         secret, way = credential_in(found), self._way_of(scope, found)
         if isinstance(secret, Denied) or not way.fit:
             return None
+        sent = _Sent(secret, way.address, body)
         caller = self._lookup.kept(secret)
         if caller is None:
-            return self._looked_up(secret, way.address, body)
+            return self._looked_up(sent)
         now = self._clock()
-        asked = self._asked(caller, way.address, body, now)
+        asked = self._asked(caller, sent, now)
         if asked is None:
             return None
         entry = self._lookup.kept(asked[0])
         if entry is None:
-            return self._looked_up(secret, way.address, body)
-        return self._judged(caller, entry, asked, now)
+            return self._looked_up(sent)
+        return self._judged(sent, caller, entry, asked, now)
 
-    async def _looked_up(self, secret: str, address: str | None, body: bytes) -> Answer | None:
+    async def _looked_up(self, sent: _Sent) -> Answer | None:
         """The same where the store may have to be read."""
-        lookup = self._lookup
         try:
-            caller = lookup.kept(secret) or await lookup.entry_async(secret)
-            asked = None if caller is None else self._asked(caller, address, body, self._clock())
-            if caller is None or asked is None:
-                return None
             # Looked up before the caller is charged: what the store can't say, the framework is asked again.
-            entry = lookup.kept(asked[0]) or await lookup.entry_async(asked[0])
+            both = await self._both(sent)
         except Unavailable:
             return None
-        answer = self._judged(caller, entry, asked, self._clock())
+        if both is None:
+            return None
+        answer = self._judged(sent, *both, self._clock())
         return answer if answer is None or isinstance(answer, tuple) else await answer
 
-    def _asked(self, caller: Entry, address: str | None, body: bytes, now: int) -> _Asked | None:
-        """What is asked, if the caller may ask and nothing is wrong with it."""
-        if judge(caller, (_NEEDED, None, address), now) is not None:
-            return None
-        return _usual(body, caller)
+    async def _both(self, sent: _Sent) -> tuple[Entry, Entry | None, _Asked] | None:
+        """The caller, the subject and what is asked, if the caller may ask it once both are known.
 
-    def _judged(self, caller: Entry, entry: Entry | None, asked: _Asked, now: int) -> Maybe:
+        Raises Unavailable.
+        """
+        lookup = self._lookup
+        for _ in range(_TRIES):
+            since = monotonic()
+            caller = lookup.kept(sent.secret) or await lookup.entry_async(sent.secret)
+            asked = None if caller is None else self._asked(caller, sent, self._clock())
+            if caller is None or asked is None:
+                return None
+            entry = lookup.kept(asked[0]) or await lookup.entry_async(asked[0])
+            if self._still(caller, since):
+                return caller, entry, asked
+        return None
+
+    def _still(self, caller: Entry, since: float) -> bool:
+        """Whether who might ask at `since` still may, after a wait."""
+        return self._verifier.holds(caller, since) and ended(caller, self._clock()) is None
+
+    def _asked(self, caller: Entry, sent: _Sent, now: int) -> _Asked | None:
+        """What is asked, if the caller may ask and nothing is wrong with it."""
+        if judge(caller, (_NEEDED, None, sent.address), now) is not None:
+            return None
+        return _usual(sent.body, caller)
+
+    def _judged(self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, now: int) -> Maybe:
         if caller.spend is None:
-            return self._decided(caller, entry, asked, _NOTHING, now)
+            return self._decided(sent, caller, entry, asked, _NOTHING, now)
         outcome = self._limiter.try_charge(caller.spend, 1, now)
         if outcome is None:
-            return self._charged(caller, entry, asked, now)
-        return None if outcome.refused else self._decided(caller, entry, asked, lines(outcome, now), now)
+            return self._charged(sent, caller, entry, asked, now)
+        return None if outcome.refused else self._decided(sent, caller, entry, asked, lines(outcome, now), now)
 
-    async def _charged(self, caller: Entry, entry: Entry | None, asked: _Asked, now: int) -> Answer | None:
+    async def _charged(self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, now: int) -> Answer | None:
         """The same where others count what the caller spends."""
         assert caller.spend is not None  # noqa: S101 - whoever calls has looked
+        since = monotonic()
         try:
             outcome = await self._limiter.charge_async(caller.spend, 1, now)
+            if outcome.refused:
+                return None
+            if not (self._still(caller, since) and self._verifier.holds(entry, since)):
+                both = await self._both(sent)
+                if both is None:
+                    return None  # the framework says why
+                caller, entry, asked = both
         except Unavailable:
-            return None  # nothing was charged: the framework says so
-        if outcome.refused:
-            return None
-        answer = self._decided(caller, entry, asked, lines(outcome, now), now)
-        return answer if isinstance(answer, tuple) else await answer
+            return None  # the framework says so
+        now = self._clock()
+        answer = self._decided(sent, caller, entry, asked, lines(outcome, now), now)
+        return answer if answer is None or isinstance(answer, tuple) else await answer
 
     def _decided(
-        self, caller: Entry, entry: Entry | None, asked: _Asked, told: Headers, now: int
-    ) -> Answer | Awaitable[Answer]:
+        self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, told: Headers, now: int
+    ) -> Maybe:
         verdict = self._verifier.decide(entry, caller.workspace, asked[1], asked[2], now, _VERIFY)
         if verdict is None:
-            return self._decided_later(caller, entry, asked, told, now)
+            return self._decided_later(sent, caller, entry, asked, told, now)
         return self._told(caller, verdict, told)
 
     async def _decided_later(
-        self, caller: Entry, entry: Entry | None, asked: _Asked, told: Headers, now: int
-    ) -> Answer:
-        """The same where others count what the subject spends; the caller is charged already, so it ends here."""
+        self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, told: Headers, now: int
+    ) -> Answer | None:
+        """The same where others count what the subject spends; the caller is charged already, so it ends here, unless
+        the caller may not ask any more: the framework says why.
+        """
+        since = monotonic()
         try:
-            verdict = await self._verifier.charged_async(entry, asked[1][0], asked[2], now, _VERIFY)
+            verdict = await self._verifier.charged_async(asked[0], entry, asked[1], asked[2], now, _VERIFY)
+            if not self._still(caller, since):
+                both = await self._both(sent)
+                if both is None:
+                    return None
+                if verdict.valid:
+                    verdict = self._verifier.settled(both[1], caller.workspace, asked[1], verdict.outcome)
         except Unavailable as error:
             return self._unavailable(caller, error, told)
         return self._told(caller, verdict, told)

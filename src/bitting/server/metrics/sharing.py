@@ -97,7 +97,7 @@ class Board:
         """Says that this worker lives, and starts to post. A folder that is gone keeps no worker from its work."""
         try:
             self._say_alive()
-        except OSError as error:
+        except Exception as error:
             self._failed(error)
             return
         self._try_post()
@@ -126,7 +126,7 @@ class Board:
                 self._post()
                 ended = self._gathered()
                 living = [self._posted(path.stem) for path in self._folder.glob("*.alive")]
-        except OSError as error:
+        except (OSError, msgspec.MsgspecError) as error:
             raise Unavailable("what the workers have counted can't be read") from error
         now = time.monotonic()
         return merged([ended.series, *(_as_of(now, posted) for posted in living if posted is not None)])
@@ -179,7 +179,7 @@ class Board:
         else:
             self._failing = False
 
-    def _failed(self, error: OSError) -> None:
+    def _failed(self, error: Exception) -> None:
         if not self._failing:  # once, however often it is tried again
             _log.warning("metrics_not_posted", error=type(error).__name__)
         self._failing = True
