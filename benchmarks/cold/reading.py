@@ -17,7 +17,7 @@ import uvloop
 from benchmarks.cold.filling import OURS, digest, secret
 from benchmarks.roles.timing import Way
 from bitting.backend import system_clock
-from bitting.store import point_reads
+from bitting.store import point_reads, primary
 from bitting.store.engine import Store
 from bitting.store.identities import statement_by_digests
 from bitting.verify.cache import KeyCache
@@ -147,7 +147,7 @@ class Reading:
     def _options(self) -> dict[str, Any]:
         """Prepared at once, and planned once: else each would be planned for five times as long as it takes."""
         _, options = self._store.engine.dialect.create_connect_args(self._store.url)
-        return {**options, "options": point_reads._SESSION, "autocommit": True, "prepare_threshold": 0}
+        return {**options, "options": primary._SESSION, "autocommit": True, "prepare_threshold": 0}
 
     def _in_tasks(self, tasks: int, asked: Iterator[Any], ask: Callable[[Any], Awaitable[object]]) -> Way:
         async def calls() -> None:

@@ -35,6 +35,7 @@ from bitting.store.connections import Attachable, Connections
 from bitting.store.engine import Store
 from bitting.store.feed import Batch, append_change, open_feed
 from bitting.store.point_reads import open_point_reads
+from bitting.store.primary import SECONDS
 from bitting.store.record_aggregates import RecordAggregates
 from bitting.store.tenancy import Tenant
 from bitting.verify.authentication import Authenticator, Clock
@@ -350,7 +351,7 @@ class Backend:
         self.log_exposure(identity.workspace, identity.key.id, denied)
 
     def _read_routes(self, workspace: WorkspaceId) -> RouteTable:
-        with self.store.read() as connection:
+        with self.store.read(SECONDS) as connection:
             return RouteTable(row.route for row in Tenant(connection, workspace).routes.every())
 
     def _keep_refusal(self, workspace: WorkspaceId, refusal: Refusal) -> None:

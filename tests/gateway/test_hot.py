@@ -259,7 +259,7 @@ async def test_a_quota_that_can_not_be_drawn_is_for_the_framework_to_say(
     backend.lookup.entry(key.secret)
     backend.routes.table(shop.id)
 
-    def away() -> Any:
+    def away(*_: object) -> Any:
         raise Unavailable("away")
 
     with monkeypatch.context() as patch:

@@ -230,7 +230,7 @@ async def test_a_caller_is_charged_once_where_the_subjects_quota_can_not_be_draw
     headers, body = {"X-Api-Key": caller.secret, "Content-Type": "application/json"}, {"key": key.secret}
     backend.lookup.entry(caller.secret), backend.lookup.entry(key.secret)
 
-    def away() -> Any:
+    def away(*_: object) -> Any:
         raise Unavailable("away")
 
     with monkeypatch.context() as patch:

@@ -24,7 +24,7 @@ from bitting.core.errors import Unavailable
 from bitting.core.ids import new_id
 from bitting.core.principal import new_key
 from bitting.core.roles import Role
-from bitting.store import point_reads
+from bitting.store import point_reads, primary
 from bitting.store.engine import Store
 from bitting.store.identities import Found, find_by_digest, find_by_key, identity_of, matching, statement_by_digests
 from bitting.store.migrate import migrate
@@ -98,7 +98,7 @@ def test_no_part_of_a_reading_walks_a_table(store: Store) -> None:
     else:
         statement = statement_by_digests("postgresql", "= ANY(%s)")
         with store.read() as connection:
-            for setting in point_reads._SESSION.replace("-c ", "SET LOCAL ").replace(" SET", ";SET").split(";"):
+            for setting in primary._SESSION.replace("-c ", "SET LOCAL ").replace(" SET", ";SET").split(";"):
                 connection.exec_driver_sql(setting)
             plan = [str(row) for row in connection.exec_driver_sql(f"EXPLAIN {statement}", ([b""],))]
         assert [line for line in plan if "Seq Scan" in line] == []
@@ -247,6 +247,73 @@ def test_what_fails_within_a_round_leaves_nobody_waiting(
         assert later.result(WAIT) == []
 
 
+def test_who_waits_for_a_round_that_fails_is_told_with_it(
+    postgres_reads: tuple[Store, PostgresPointReads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many rounds they would have made: nobody waits for more than one that fails."""
+    _, reads = postgres_reads
+    slow = Slow(reads, monkeypatch)
+    monkeypatch.setattr(point_reads, "_ROUND", 4)
+    away = iter([True])
+    primary = slow._read
+
+    def read(digests: Sequence[bytes]) -> list[Found]:
+        if next(away, False):
+            raise Unavailable("away")
+        return primary(digests)
+
+    monkeypatch.setattr(slow, "_read", read)
+    told: list[Future[Any]] = [Future() for _ in range(21)]
+    reads.begin((os.urandom(32),), told[0].set_result)
+    assert slow.begun.acquire(timeout=WAIT)
+    for each in told[1:]:
+        reads.begin((os.urandom(32),), each.set_result)
+    slow.go.release()
+    assert all(isinstance(each.result(WAIT), Unavailable) for each in told)
+    assert len(slow.rounds) == 1
+    slow.go.release()
+    assert reads.read((os.urandom(32),)) == []
+
+
+class NoThread(threading.Thread):
+    """The system has no thread left."""
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+def test_without_a_thread_who_asks_is_told_and_the_next_is_read(
+    postgres_reads: tuple[Store, PostgresPointReads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, reads = postgres_reads
+    with monkeypatch.context() as patch:
+        patch.setattr(point_reads, "Thread", NoThread)
+        with pytest.raises(Unavailable):
+            asyncio.run(begun(reads, os.urandom(32)))
+        assert reads.read((os.urandom(32),)) == []
+    assert asyncio.run(begun(reads, os.urandom(32))) == []
+
+
+def test_whatever_our_thread_meets_it_leads_on(
+    postgres_reads: tuple[Store, PostgresPointReads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An observer that raises, one that is told and raises, an interruption: the next is read."""
+    store, reads = postgres_reads
+
+    def raising(*_: object) -> None:
+        raise ZeroDivisionError
+
+    store.observers.append(raising)
+    assert asyncio.run(begun(reads, os.urandom(32))) == []
+    reads.begin((os.urandom(32),), raising)
+    assert asyncio.run(begun(reads, os.urandom(32))) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(reads._primary, "read", interrupted_once(reads._primary.read))
+        with pytest.raises(Unavailable):
+            asyncio.run(begun(reads, os.urandom(32)))
+        assert asyncio.run(begun(reads, os.urandom(32))) == []
+
+
 def test_an_error_that_nobody_thought_of_is_unavailable_and_the_next_is_read(
     postgres_reads: tuple[Store, PostgresPointReads], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,7 +418,7 @@ def test_a_server_that_stands_still_is_unavailable_in_time(
     digest = os.urandom(32)
     assert reads.read((digest,)) == []
     (backend,) = backends(postgres_url)
-    monkeypatch.setattr(point_reads, "SECONDS", 0.2)
+    monkeypatch.setattr(primary, "SECONDS", 0.2)
     os.kill(backend, signal.SIGSTOP)
     try:
         with pytest.raises(Unavailable):
@@ -483,6 +550,30 @@ def test_no_more_threads_wait_for_a_taken_file_than_may(
         assert isinstance(told[-1].result(0), Unavailable)
     answers = [each.result(WAIT) for each in told]
     assert answers.count([]) == point_reads._MAX_WAITERS
+
+
+def test_without_a_thread_to_wait_for_a_taken_file_who_asks_is_told(
+    sqlite_reads: tuple[Store, SqlitePointReads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As often as it happens: it takes no place from those who wait later."""
+    store, reads = sqlite_reads
+    with taken(store), monkeypatch.context() as patch:
+        patch.setattr(point_reads, "Thread", NoThread)
+        for _ in range(2 * point_reads._MAX_WAITERS):
+            with pytest.raises(Unavailable) as caught:
+                asyncio.run(begun(reads, os.urandom(32)))
+            assert isinstance(caught.value.__cause__, RuntimeError)
+    assert asyncio.run(begun(reads, os.urandom(32))) == []
+
+
+def test_an_error_that_nobody_thought_of_ends_a_wait_for_a_taken_file(
+    sqlite_reads: tuple[Store, SqlitePointReads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, reads = sqlite_reads
+    with taken(store):
+        monkeypatch.setattr(reads, "read", lambda _: 1 / 0)
+        with pytest.raises(Unavailable):
+            asyncio.run(begun(reads, os.urandom(32)))
 
 
 def test_a_file_that_stays_taken_is_unavailable(

@@ -19,11 +19,14 @@ from bitting.core.principal import Kind, Principal, WorkspaceId
 from bitting.verify import cache as cache_module
 from bitting.verify.cache import KeyCache
 from bitting.verify.entries import FOREVER, Entry, Policy
+from bitting.verify.sharing import Answers, Declaration
 
 WORKSPACES = [WorkspaceId("wsp_1"), WorkspaceId("wsp_2")]
 KEYS = ["key_1", "key_2", "key_3"]
 USERS = ["usr_1", "usr_2"]
-POLICY = Policy(Principal(WORKSPACES[0], Kind.KEY, UserType.USER), NOWHERE, None, None, b"")
+POLICY = Policy(
+    Principal(WORKSPACES[0], Kind.KEY, UserType.USER), Declaration({}, 0, Answers()), NOWHERE, None, None, b""
+)
 
 
 def entry_of(key: str, epoch: int, **given: Any) -> Entry:

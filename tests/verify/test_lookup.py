@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -300,6 +300,34 @@ def test_a_reading_that_fails_fails_for_every_task_and_the_next_reads_again(monk
         assert await again is None
 
     asyncio.run(ask())
+
+
+def test_a_reading_that_can_not_even_begin_leaves_no_task_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who joined it meanwhile are told, and the next reads again."""
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
+    held, lookup = held_lookup()
+    secret, joined = mint("bit"), list[Future[Entry | None]]()
+
+    def fail(digest: bytes, _began: int, _told: Told) -> None:
+        joined.append(pool.submit(lookup.entry, secret))
+        while not lookup._finding[digest].waiting:
+            threading.Event().wait(0.001)
+        raise RuntimeError("can't start new thread")
+
+    async def ask() -> None:
+        again = asyncio.create_task(lookup.entry_async(secret))
+        await turns()
+        held.let_go(0, identity_of())
+        assert await again is not None
+
+    with ThreadPoolExecutor(1) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(held, "begin", fail)
+            with pytest.raises(RuntimeError):
+                asyncio.run(lookup.entry_async(secret))
+            with pytest.raises(RuntimeError):
+                joined[0].result(30)
+        asyncio.run(ask())
 
 
 def test_an_answer_for_a_loop_that_has_ended_is_kept_and_hurts_nobody() -> None:

@@ -19,6 +19,7 @@ from bitting.core.tokens import mint
 from bitting.store.engine import Store
 from bitting.store.migrate import migrate
 from bitting.store.point_reads import open_point_reads
+from bitting.store.tenancy import Tenant
 from bitting.verify import reading
 from bitting.verify.entries import Entry, Policies, ended
 from bitting.verify.hashing import Hasher
@@ -112,6 +113,23 @@ def test_however_many_shapes_there_are_few_are_kept(
         entry = reader.read(digest_of(secret), 0)
         assert entry is not None and entry.about()["environment"] == f"e{number}"
         assert len(reader._shapes) <= 3
+
+
+def test_what_is_remembered_of_shapes_is_small_and_keeps_no_policy(store: Store, reader: KeyReader) -> None:
+    """However much the workspace declared, and once nobody has a key of the shape."""
+    workspace, secret = some_workspace(store), mint("bit")
+    with store.write() as connection:
+        Tenant(connection, workspace).workspace.declare({"links": {f"action-{n}": False for n in range(1000)}})
+    add_key(store, workspace, digest_of(secret))
+    entry = reader.read(digest_of(secret), 0)
+    assert entry is not None and entry.policy.knows(("links:action-999",))
+    ((shape, same),) = reader._shapes.items()
+    assert len(repr(shape)) < 2000
+    assert same.policy() is entry.policy
+    del entry
+    assert same.policy() is None
+    again = reader.read(digest_of(secret), 0)
+    assert again is not None and again.policy.knows(("links:action-999",))
 
 
 def test_what_is_no_key_is_not_looked_for(tmp_path: Path) -> None:

@@ -145,12 +145,12 @@ class _HeldStore(Store):
         self._connection = connection
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self, _seconds: float | None = None) -> Iterator[Connection]:
         """The transaction."""
         yield self._connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, _seconds: float | None = None) -> Iterator[Connection]:
         """The transaction; what holds it commits."""
         yield self._connection
 

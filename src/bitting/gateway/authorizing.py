@@ -67,19 +67,24 @@ def judge(backend: Backend, workspace: str, facts: RequestFacts, original: Origi
         return refused(verifier, leaked)
     if isinstance(secret, Denied):
         return refused(verifier, secret)
-    entry = lookup.kept(secret.reveal()) or lookup.entry(secret.reveal())
+    key, since = secret.reveal(), monotonic()
+    entry = lookup.kept(key) or lookup.entry(key)
     if entry is None or entry.workspace != workspace:
         return unknown(verifier)
     exposed = refusal(transport_allowed(facts.transport, NOWHERE))
     if exposed is not None:
         return _exposed(backend, entry, exposed)
     route = find_route(backend.routes.table(entry.workspace), original.method, original.target)
+    if not verifier.holds(entry, since):  # it was changed while the table was read
+        entry = lookup.kept(key) or lookup.entry(key)
+        if entry is None or entry.workspace != workspace:
+            return unknown(verifier)
     now = backend.clock()
     verdict = decide(verifier, entry, route, facts.transport.address, now)
     if verdict is not None:
         return verdict
     assert isinstance(route, Route)  # noqa: S101 - without one nothing is charged
-    return verifier.charged(entry, route.scopes, 1, now, Door.AUTHORIZE)
+    return verifier.charged(key, entry, (route.scopes, None, facts.transport.address), 1, now, Door.AUTHORIZE)
 
 
 def _exposed(backend: Backend, entry: Entry, denied: Denied) -> Verdict:

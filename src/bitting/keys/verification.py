@@ -18,12 +18,24 @@ from bitting.core.roles import Role
 from bitting.core.schema import Catalogue, Dataset
 from bitting.keys.schemas import Verify
 from bitting.verify.counting import Door
+from bitting.verify.entries import ended
 from bitting.verify.limits import rate_limit
 from bitting.verify.verifier import Verdict
 
 
 def verify_key(backend: Backend, context: Context, asked: Verify) -> dict[str, Any]:
-    """Whether a key of the caller's workspace is valid for what was asked with it."""
+    """Whether a key of the caller's workspace is valid for what was asked with it, by a caller who may still ask."""
+    cache, caller = backend.lookup.cache, context.principal
+    began = cache.epoch
+    said = _said(backend, context, asked)
+    depends = (caller.workspace, caller.actor, caller.user_id or "", *(caller.key.lineage if caller.key else ()))
+    if not all(cache.unchanged(target, began) for target in depends):
+        with backend.read_afresh(context):  # it is refused if it lost its right while it waited
+            pass
+    return said
+
+
+def _said(backend: Backend, context: Context, asked: Verify) -> dict[str, Any]:
     parse_scopes(asked.scopes, context.principal.declared, wildcard=False)
     if asked.ip is not None and parse_address(asked.ip) is None:
         raise InvalidInput.at("ip", "an IPv4 or IPv6 address is expected")
@@ -32,18 +44,38 @@ def verify_key(backend: Backend, context: Context, asked: Verify) -> dict[str, A
     if asked.dataset is None:
         return _answered(_verified(backend, context, asked))
     action = DataAction(asked.action or "read")
+    verdict, data = _reaching(backend, context, asked, asked.dataset, action)
+    verdict = backend.verifier.charge(verdict, asked.cost)
+    while not _stands(backend, verdict):  # it was changed while data or limits were read
+        again, data = _reaching(backend, context, asked, asked.dataset, action)
+        verdict = Verdict(verdict.denied, again.entry, verdict.outcome) if again.valid else again
+    said = _answered(_counted(backend, context, asked, verdict))
+    return said if data is None else {**said, "data": data, "partial": context.principal.bound}
+
+
+def _reaching(
+    backend: Backend, context: Context, asked: Verify, dataset: str, action: DataAction
+) -> tuple[Verdict, Any | None]:
+    """Whether a key is good, before it is charged, and what it reaches of a dataset, if it is."""
     # The roles are read first: what they open is never older than the verdict beside it.
     identity = backend.authenticator.find(asked.key)
     verdict = _checked(backend, context, asked)
     if identity is None or not verdict.valid:
-        return _answered(_counted(backend, context, asked, verdict))
+        return verdict, None
     subject = principal_of(identity)
     with backend.read(context) as reading:
-        data = data_access(reading, subject, asked.dataset, action)
+        data = data_access(reading, subject, dataset, action)
     if data == NEVER:
-        verdict = Verdict(insufficient(_refusal(subject, asked.dataset, action)), verdict.entry)
-    verdict = _counted(backend, context, asked, backend.verifier.charge(verdict, asked.cost))
-    return {**_answered(verdict), "data": data, "partial": context.principal.bound}
+        verdict = Verdict(insufficient(_refusal(subject, dataset, action)), verdict.entry)
+    return verdict, data
+
+
+def _stands(backend: Backend, verdict: Verdict) -> bool:
+    """Whether a key that was found good still is what it was, after waits; a refusal stands."""
+    entry = verdict.entry
+    if entry is None or not verdict.valid:
+        return True
+    return backend.lookup.cache.still_so(entry, entry.epoch) and ended(entry, backend.clock()) is None
 
 
 def _verified(backend: Backend, context: Context, asked: Verify) -> Verdict:

@@ -2,17 +2,24 @@
 
 A read is one snapshot; a write takes its turn (SQLite: BEGIN IMMEDIATE; PostgreSQL: row locks that
 the queries take). A store that can't be reached raises `Unavailable`, never a driver's error.
+
+A transaction may be given a time, as what a request waits for is: past it, whatever the server is doing and whether it
+answers at all, it is `Unavailable`. Without one, an export or a migration takes as long as it takes.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
+import psycopg
+from psycopg.abc import PQGen
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, TimeoutError
@@ -20,7 +27,19 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, TimeoutE
 from bitting.core.errors import Unavailable
 
 BUSY_TIMEOUT_MS = 10_000
+NETWORK = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 1,
+    "keepalives_count": 5,
+}
+"""Of every connection to PostgreSQL, unless its URL says otherwise: a network that swallows everything is noticed
+within seconds, not within the kernel's quarter of an hour."""
+TAKING_SECONDS = 10.0
+"""How long a connection may take to be there: to be free, to answer that it lives, or to be made."""
 _BETWEEN_TRIES = 0.01  # seconds
+_RV = TypeVar("_RV")
 
 
 class Store:
@@ -48,15 +67,18 @@ class Store:
         return self.url.get_backend_name()
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A read-only snapshot."""
-        with self._timed("read"), _outages(), self._reader.connect() as connection, connection.begin():
+    def read(self, seconds: float | None = None) -> Iterator[Connection]:
+        """A read-only snapshot; seconds: how long it may take, without end unless given."""
+        with self._timed("read"), _outages(), _transaction(self._reader, seconds) as connection:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction, committed when the block ends and rolled back when it raises."""
-        with self._timed("write"), _outages(), self._writer.connect() as connection, connection.begin():
+    def write(self, seconds: float | None = None) -> Iterator[Connection]:
+        """A transaction, committed when the block ends and rolled back when it raises; seconds: as for `read`.
+
+        Of one whose time was over nobody knows whether it was committed.
+        """
+        with self._timed("write"), _outages(), _transaction(self._writer, seconds) as connection:
             yield connection
 
     def close(self) -> None:
@@ -98,6 +120,38 @@ def _outages() -> Iterator[None]:
         raise
 
 
+class _Thread(threading.local):
+    until = math.inf
+    """When the thread's transaction has to have ended, by `time.monotonic()`."""
+
+
+_thread = _Thread()
+
+
+@contextmanager
+def _ending(seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    if seconds <= 0:
+        raise Unavailable("the database took too long")
+    before = _thread.until
+    _thread.until = min(before, time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _thread.until = before
+
+
+@contextmanager
+def _transaction(engine: Engine, seconds: float | None) -> Iterator[Connection]:
+    with _ending(seconds):
+        with _ending(TAKING_SECONDS):
+            connection = engine.connect()
+        with connection, connection.begin():
+            yield connection
+
+
 def _make_private(path: str | None) -> None:
     """Makes a new database file that only its owner reads: it holds people's data and the hashes of passwords."""
     if path is None or path in ("", ":memory:") or path.startswith("file:"):
@@ -137,15 +191,67 @@ def _sqlite(store: Store) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         write = connection.get_execution_options().get("bitting_write", False)
+        left = min(BUSY_TIMEOUT_MS, max(0.0, _thread.until - time.monotonic()) * 1000)
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA busy_timeout = {math.ceil(left)}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
 
 
+class _TimeOver(psycopg.OperationalError):
+    """The server didn't answer in the time that the thread has."""
+
+
+class _Driver(psycopg.Connection[Any]):
+    """A connection that waits for the server no longer than its thread may; then it is closed."""
+
+    def wait(self, gen: PQGen[_RV], *args: Any, **options: Any) -> _RV:
+        if _thread.until == math.inf:
+            return super().wait(gen, *args, **options)
+        try:
+            return super().wait(_in_time(gen, _thread.until), *args, **options)
+        except _TimeOver:
+            self.close()  # nobody knows what is under way on it
+            raise
+
+
+def _in_time(gen: PQGen[_RV], until: float) -> PQGen[_RV]:
+    """What the driver waits for, step by step; it looks in ten times a second when there is nothing."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() >= until:
+                raise _TimeOver("the server doesn't answer")
+            wanted = gen.send(ready)
+    except StopIteration as end:
+        result: _RV = end.value
+        return result
+
+
+def _connect(args: Any, params: dict[str, Any]) -> _Driver:
+    left = _thread.until - time.monotonic()
+    if left <= 0:
+        raise _TimeOver("there is no time left to connect")
+    if left < math.inf and not 0 < float(params["connect_timeout"]) <= left:  # 0 is libpq's word for no end
+        params = {**params, "connect_timeout": math.ceil(left)}
+    return _Driver.connect(*args, **params)
+
+
 def _postgresql(store: Store) -> Engine:
-    return create_engine(
+    network = {name: value for name, value in NETWORK.items() if name not in store.url.query}
+    session = {"options": "-c timezone=UTC -c lock_timeout=10000", "application_name": "bitting"}
+    engine = create_engine(
         store.url,
         hide_parameters=True,
         pool_pre_ping=True,
-        connect_args={"options": "-c timezone=UTC -c lock_timeout=10000", "application_name": "bitting"},
+        pool_timeout=TAKING_SECONDS,
+        connect_args={**network, **session},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, args: Any, params: dict[str, Any]) -> _Driver:
+        return _connect(args, params)
+
+    return engine

@@ -31,7 +31,7 @@ from sqlalchemy import BigInteger, Connection, Text, cast, func
 from bitting.core.changes import ChangeEvent, ChangeKind
 from bitting.core.errors import Unavailable
 from bitting.core.principal import WorkspaceId
-from bitting.store.engine import Store
+from bitting.store.engine import NETWORK, Store
 from bitting.store.tables import changes
 
 CHANNEL = "bitting_changes"
@@ -174,14 +174,6 @@ def _data_version(connection: sqlite3.Connection) -> int:
 
 # --- PostgreSQL ----------------------------------------------------------------------------------
 
-# A network that swallows everything is noticed within seconds, not within the kernel's quarter of an hour.
-_NETWORK = {
-    "connect_timeout": 5,
-    "tcp_user_timeout": 5000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 1,
-    "keepalives_count": 5,
-}
 _SESSION = {"application_name": "bitting-feed", "options": "-c statement_timeout=5000 -c lock_timeout=1000"}
 # A plain user may ask all of this. The timeline changes when a standby takes over.
 _IDENTITY = """
@@ -264,7 +256,7 @@ class PostgresFeed:
 
     def __init__(self, store: Store, clock: Callable[[], int]) -> None:
         _, options = store.engine.dialect.create_connect_args(store.url)
-        self._options: dict[str, Any] = {**_NETWORK, **options, **_SESSION}
+        self._options: dict[str, Any] = {**NETWORK, **options, **_SESSION}
         self._clock = clock
         self._connection: psycopg.Connection | None = None
         self._identity: tuple[Any, ...] | None = None

@@ -19,6 +19,8 @@ from bitting.core.quotas import Spent, lease, period_end, standing
 from bitting.store.tables import limit_states, quota_states
 from bitting.store.tenant import TenantQueries
 
+SECONDS = 5.0
+"""How long a call may wait for a draw or a lease."""
 _SWEPT = 100  # rows that are removed at a time
 
 

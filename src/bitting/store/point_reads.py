@@ -6,38 +6,33 @@ PostgreSQL is a round trip away: what is asked for while one is under way gather
 next. Whoever asks and finds nothing under way leads: it sends the statement for all who have gathered. An event loop
 never does, a thread of ours leads for it. There is one connection; while it is lost, each round tries to make it anew.
 
-A reading starts after it was asked for, ends within the time that it is given, or says `Unavailable`. The store's
-observers are told what each took, as `lookup`.
+A reading starts after it was asked for, ends within the time that it is given, or says `Unavailable`; and who waits
+for a round that finds the store away is told so with it. The store's observers are told what each took, as `lookup`.
 """
 
 from __future__ import annotations
 
-import select
 import sqlite3
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Semaphore, Thread
-from typing import Any, Protocol
-
-import psycopg
-from psycopg import pq
-from psycopg.adapt import Transformer
+from typing import Protocol
 
 from bitting.core.errors import Unavailable
 from bitting.store.engine import Store
 from bitting.store.identities import Found, statement_by_digests
+from bitting.store.primary import SECONDS, Primary
 
-SECONDS = 5.0
-"""How long a round may take; a connection is given the same."""
 MAX_WAITING = 10_000
 """How many may wait for a round before the next is turned away."""
 _ROUND = 256  # how many go together
 
+_Answers = list[list[Found] | Unavailable]
 Done = Callable[[list[Found] | Unavailable], None]
 """Is told what was found, once, by any thread; it must not raise."""
 
@@ -100,7 +95,11 @@ class SqlitePointReads:
         if found is not None:
             done(found)
         elif self._waiters.acquire(blocking=False):
-            Thread(target=self._wait, args=(digests, done), daemon=True).start()
+            try:
+                Thread(target=self._wait, args=(digests, done), daemon=True).start()
+            except Exception as error:  # the system has none left
+                self._waiters.release()
+                done(_failed(error))
         else:
             done(Unavailable("too many look-ups wait for the database"))
 
@@ -115,6 +114,8 @@ class SqlitePointReads:
             answer = self.read(digests)
         except Unavailable as error:
             answer = error
+        except Exception as error:  # whatever it is: nobody is left waiting
+            answer = _failed(error)
         finally:
             self._waiters.release()
         done(answer)
@@ -153,6 +154,12 @@ class SqlitePointReads:
         return connection.cursor()
 
 
+def _failed(error: Exception) -> Unavailable:
+    failed = Unavailable("the look-up failed")
+    failed.__cause__ = error
+    return failed
+
+
 def _observe(store: Store, began: float) -> None:
     for observe in store.observers:
         observe("lookup", time.perf_counter() - began)
@@ -180,7 +187,7 @@ class PostgresPointReads:
     """Point reads of a PostgreSQL database, always of its primary. See `PointReads`."""
 
     def __init__(self, store: Store) -> None:
-        self._store, self._primary = store, _Primary(store)
+        self._store, self._primary = store, Primary(store)
         self._lock = Lock()
         self._asked: list[_Asked] = []  # empty unless somebody leads
         self._led = False
@@ -235,157 +242,69 @@ class PostgresPointReads:
         return False
 
     def _hand_over(self) -> None:
-        """Has our thread lead the next round."""
-        with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._obey, args=(self._orders,), name="bitting-point-reads", daemon=True)
-                self._thread.start()
-            self._orders.put(True)
+        """Has our thread lead the next round; where there is no thread to be had, nobody waits for one."""
+        try:
+            with self._lock:
+                if self._thread is None:
+                    thread = Thread(target=self._obey, args=(self._orders,), name="bitting-point-reads", daemon=True)
+                    thread.start()
+                    self._thread = thread
+                self._orders.put(True)
+        except Exception as error:
+            late, _ = self._end(turned_away=True)
+            self._tell(late, [_failed(error)] * len(late))
 
     def _obey(self, orders: SimpleQueue[bool]) -> None:
         while orders.get():
-            self._round()
+            with suppress(BaseException):  # whatever ends a round, those who come later are led
+                self._round()
 
     def _round(self) -> None:
-        """One statement for those who wait; then our thread leads those who came meanwhile."""
+        """One statement for those who wait; then our thread leads those who came meanwhile.
+
+        Where the store is away, those have the same answer: each of their rounds would take as long to fail.
+        """
         with self._lock:
             asked, self._asked = self._asked[:_ROUND], self._asked[_ROUND:]
-        answers: list[list[Found] | Unavailable] = [Unavailable("the look-up was broken off")] * len(asked)
+        found: _Answers = [Unavailable("the look-up was broken off")] * len(asked)
+        away: Unavailable | None = None
         try:
-            answers = self._answers(asked)
+            found = self._answers(asked)
+        except Unavailable as error:
+            found, away = [error] * len(asked), error
         finally:
-            with self._lock:
-                more = self._led = bool(self._asked)
-                if self._closing and not more:
-                    self._closing = False
-                    self._primary.close()
+            late, more = self._end(turned_away=away is not None)
             if more:
                 self._hand_over()
-            for each, answer in zip(asked, answers, strict=True):
+            self._tell(asked, found)
+            if away is not None:
+                self._tell(late, [away] * len(late))
+
+    def _end(self, *, turned_away: bool) -> tuple[list[_Asked], bool]:
+        """Ends a round: who is turned away of those who came meanwhile, and whether others are to be led."""
+        with self._lock:
+            late = self._asked if turned_away else []
+            if turned_away:
+                self._asked = []
+            more = self._led = bool(self._asked)
+            if self._closing and not more:
+                self._closing = False
+                self._primary.close()
+            return late, more
+
+    def _tell(self, asked: list[_Asked], answers: _Answers) -> None:
+        for each, answer in zip(asked, answers, strict=True):
+            with suppress(Exception):  # what one raises keeps no other waiting
                 _observe(self._store, each.began)
+            with suppress(Exception):
                 each.done(answer)
 
-    def _answers(self, asked: list[_Asked]) -> list[list[Found] | Unavailable]:
+    def _answers(self, asked: list[_Asked]) -> _Answers:
         try:
             rows = self._primary.read([digest for each in asked for digest in each.digests])
-        except Unavailable as error:
-            return [error] * len(asked)
+        except Unavailable:
+            raise
         except Exception as error:  # whatever it is: nobody is left waiting, and our thread goes on
-            failed = Unavailable("the look-up failed")
-            failed.__cause__ = error
-            return [failed] * len(asked)
+            return [_failed(error)] * len(asked)
         by_digest = {row.digest: row for row in rows}
         return [[by_digest[digest] for digest in each.digests if digest in by_digest] for each in asked]
-
-
-# What is asked for by key has an index, whatever the planner thought of tables that were empty when it planned; and to
-# plan for each round would take several times as long as the round.
-_SESSION = (
-    "-c timezone=UTC -c default_transaction_read_only=on -c lock_timeout=1000"
-    f" -c statement_timeout={int(SECONDS * 1000)}"
-    " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
-    " -c jit=off"
-)
-# A network that swallows everything is noticed within seconds, not within the kernel's quarter of an hour.
-_NETWORK = {
-    "connect_timeout": int(SECONDS),
-    "tcp_user_timeout": int(SECONDS * 1000),
-    "keepalives_idle": 5,
-    "keepalives_interval": 1,
-    "keepalives_count": 5,
-}
-_NAME = b"bitting_point_read"
-_BYTEA, _BYTEA_ARRAY = 17, 1001  # PostgreSQL's ids of the types
-_BINARY = pq.Format.BINARY
-
-
-class _Unanswered(psycopg.OperationalError):
-    """The server took too long."""
-
-
-_TIMES_UP = (_Unanswered, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
-
-
-class _Primary:
-    """The one connection to the primary; for one thread at a time.
-
-    It goes by libpq itself, so that it can be given a time: the driver waits for an answer without end.
-    """
-
-    def __init__(self, store: Store) -> None:
-        _, options = store.engine.dialect.create_connect_args(store.url)
-        settings = f"{options.pop('options', '')} {_SESSION}".strip()
-        session = {"options": settings, "application_name": "bitting-point-reads"}
-        self._options: dict[str, Any] = {**_NETWORK, **options, **session}
-        self._connection: psycopg.Connection[Any] | None = None
-        self._poll = select.poll()
-
-    def read(self, digests: Sequence[bytes]) -> list[Found]:
-        """One statement for all. What a held connection refuses, a new one is asked again, unless time is up."""
-        held = self._connection is not None
-        try:
-            try:
-                return self._fetch(digests)
-            except psycopg.Error as error:
-                if not held or isinstance(error, _TIMES_UP):
-                    raise
-                self.close()
-                return self._fetch(digests)
-        except psycopg.Error as error:
-            self.close()
-            raise Unavailable("the database can't be reached") from error
-        except BaseException:
-            self.close()  # nobody knows what is under way on it
-            raise
-
-    def close(self) -> None:
-        """Closes it."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _fetch(self, digests: Sequence[bytes]) -> list[Found]:
-        connection = self._connection or self._connect()
-        connection.pgconn.send_query_prepared(_NAME, [_array(digests)], [_BINARY], _BINARY)
-        answer = self._answer(connection.pgconn)
-        rows = Transformer.from_context(connection)
-        rows.set_pgresult(answer)
-        return rows.load_rows(0, answer.ntuples, Found._make)
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        self._connection = connection = psycopg.connect(autocommit=True, **self._options)
-        server = connection.pgconn
-        server.nonblocking = 0  # sending is quick: a round fits into the socket's buffer
-        self._poll = select.poll()
-        self._poll.register(server.socket, select.POLLIN)
-        server.send_query(b"SELECT pg_is_in_recovery()")
-        if self._answer(server).get_value(0, 0) != b"f":
-            raise psycopg.OperationalError("keys are read from the primary, and this is a standby")
-        server.send_prepare(_NAME, statement_by_digests("postgresql", "= ANY($1)").encode(), [_BYTEA_ARRAY])
-        self._answer(server)
-        return connection
-
-    def _answer(self, server: pq.abc.PGconn) -> pq.abc.PGresult:
-        """What the server answers to what was sent, in time."""
-        until = time.monotonic() + SECONDS
-        answers = []
-        while True:
-            while server.is_busy():
-                if not self._poll.poll(max(0.0, until - time.monotonic()) * 1000):
-                    raise _Unanswered("the server doesn't answer")
-                server.consume_input()
-            answer = server.get_result()
-            if answer is None:
-                break
-            answers.append(answer)
-        if answers and answers[0].status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
-            return answers[0]
-        raise psycopg.errors.error_from_result(answers[0]) if answers else psycopg.OperationalError("no answer")
-
-
-_HEAD, _LENGTH = struct.Struct("!iiIii"), struct.pack("!i", 32)
-
-
-def _array(digests: Sequence[bytes]) -> bytes:
-    """PostgreSQL's binary form of an array of bytea: one dimension, no nulls, each of 32 bytes."""
-    return _HEAD.pack(1, 0, _BYTEA, len(digests), 1) + b"".join(_LENGTH + digest for digest in digests)

@@ -2,6 +2,9 @@
 
 A million of these have to fit beside each other, so what many keys have in common is one object that they share
 (`Policy`), and entries are out of the garbage collector's sight: nothing that they refer to leads back to them.
+
+Tenants decide how many policies there are and how large, so what isn't counted with each entry is bounded for the whole
+process: the policies and declarations that weigh nothing (see `Policies`), and the answers remembered (see `Answers`).
 """
 
 from __future__ import annotations
@@ -12,20 +15,24 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from bitting.core.authority import UserType, known_scope
+from bitting.core.authority import UserType
 from bitting.core.decisions import Code, Decision, Denied, insufficient
 from bitting.core.forwarded import KEY_ID, USER_ID, identity_headers
 from bitting.core.lifecycle import Identity, address_allowed, key_alive, principal_of
 from bitting.core.network import Networks
 from bitting.core.permission import may_use_scope
-from bitting.core.principal import Principal, UserFacts, WorkspaceId
+from bitting.core.principal import KeyFacts, Principal, UserFacts, WorkspaceId
 from bitting.verify.limits import Spend
+from bitting.verify.sharing import SMALL_BYTES, Answers, Declaration, Declarations
 
 FOREVER = 2**63 - 1
 _FIXED_BYTES = 500  # an entry without its metadata, its place in the cache included (measured: benchmarks/verify)
 # Rules ask whether there is a user, not which: keys of all users share a policy.
 _SOMEBODY = UserFacts("", "", "", UserType.USER, None, enabled=True)
-MAX_DECIDED = 256  # questions whose answers a policy keeps
+MAX_SHARED = 4096
+"""Policies that weigh nothing; while there are as many, each further one is counted with every entry that has it."""
+_SHARED_BYTES = 4_000  # larger ones are always counted
+_POLICY_BYTES, _NETWORK_BYTES = 1_500, 200  # one without texts, and each network of an allow-list (measured)
 Asked = tuple[tuple[str, ...], str | None, str | None]
 """What is asked of a key: all scopes that are required, the environment that it must be of (None: any), and the
 address that it is sent from, as text (None: unknown)."""
@@ -38,40 +45,54 @@ _EXPIRED = Denied(Code.EXPIRED_KEY, "This key has expired, or was replaced by ro
 class Policy:
     """What a key may do, and from where; one for all keys that may do the same.
 
-    `shown` is its part of a verdict's JSON object, members without braces; `anywhere` whether any address will do.
+    `shown` is its part of a verdict's JSON object, members without braces; `anywhere` whether any address will do;
+    `weight` how many bytes an entry adds for it.
     """
 
     __slots__ = (
-        "__weakref__", "_allowed", "_environment", "_known", "_principal", "_role", "_told", "anywhere", "decided",
-        "shown",
+        "__weakref__", "_allowed", "_answers", "_declaration", "_environment", "_principal", "_role", "_told",
+        "anywhere", "decided", "shown", "weight",
     )  # fmt: skip
 
     def __init__(
-        self, principal: Principal, allowed: Networks, environment: str | None, role: int | None, shown: bytes
+        self,
+        principal: Principal,
+        declaration: Declaration,
+        allowed: Networks,
+        environment: str | None,
+        role: int | None,
+        shown: bytes,
     ) -> None:
         self._principal, self._allowed, self._environment, self._role = principal, allowed, environment, role
-        self.shown, self.anywhere = shown, not allowed
+        self._declaration, self._answers = declaration, declaration.answers
+        self.shown, self.anywhere, self.weight = shown, not allowed, 0
         self.decided: dict[Asked, Denied | None] = {}
-        self._known: dict[tuple[str, ...], bool] = {}
         self._told: Headers | None = None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes up by itself: without a large declaration, and what is decided."""
+        texts = 5 * len(self.shown)  # the scopes as they are read, shown and told
+        return (
+            _POLICY_BYTES + min(self._declaration.size, SMALL_BYTES) + texts + _NETWORK_BYTES * len(self._allowed.texts)
+        )
 
     def decide(self, asked: Asked) -> Denied | None:
         """Why not what is asked, by steps 5 and 6 of DESIGN §5, or None; kept in `decided`, where to look first."""
-        denied = self._decide(*asked)
-        if len(self.decided) >= MAX_DECIDED:
-            self.decided.clear()
-        self.decided[asked] = denied
+        scopes, environment, address = asked
+        denied = self._decide(scopes, environment, address)
+        if self._answers.memorable((*scopes, environment or "", address or "")) and self.knows(scopes):
+            self.decided[asked] = denied
+            self._answers.added(self, asked)
         return denied
+
+    def forget(self, asked: Any) -> None:
+        """Forgets an answer: there are too many in all."""
+        self.decided.pop(asked, None)
 
     def knows(self, scopes: tuple[str, ...]) -> bool:
         """Whether all of them are scopes of the key's workspace, each named once."""
-        known = self._known.get(scopes)
-        if known is None:
-            known = len(set(scopes)) == len(scopes) and all(map(self._knows, scopes))
-            if len(self._known) >= MAX_DECIDED:
-                self._known.clear()
-            self._known[scopes] = known
-        return known
+        return self._declaration.knows(scopes)
 
     @property
     def told(self) -> Headers:
@@ -91,15 +112,12 @@ class Policy:
             self._told = [(name.lower().encode(), value.encode()) for name, value in told]
         return self._told
 
-    def _knows(self, scope: str) -> bool:
-        return known_scope(scope, self._principal.declared, wildcard=False)
-
     def _decide(self, scopes: tuple[str, ...], environment: str | None, address: str | None) -> Denied | None:
         denied = refusal(address_allowed(address, self._allowed))
         if denied is not None:
             return denied
         for scope in scopes:
-            if not self._knows(scope):
+            if not self._declaration.has(scope):
                 return insufficient(f"There is no scope '{scope}'.")
             denied = refusal(may_use_scope(self._principal, scope))
             if denied is not None:
@@ -132,7 +150,7 @@ class Entry(msgspec.Struct, gc=False):
     @property
     def size(self) -> int:
         """About how many bytes it takes up."""
-        return _FIXED_BYTES + len(self.metadata)
+        return _FIXED_BYTES + len(self.metadata) + self.policy.weight
 
     def about(self) -> dict[str, Any]:
         """What a verdict says of the key."""
@@ -146,9 +164,15 @@ class Entry(msgspec.Struct, gc=False):
 
 
 class Policies:
-    """Makes entries; equal policies are one as long as somebody has it."""
+    """Makes entries; equal policies are one as long as somebody has it.
+
+    How many entries share a policy isn't known, so either it weighs nothing or every entry counts it in full. Nothing
+    weigh the first MAX_SHARED small ones, and the declarations that `Declarations` lets go free: so what is kept takes
+    up no more than its bound and these together, whatever tenants make.
+    """
 
     def __init__(self) -> None:
+        self._declarations = Declarations(Answers())
         self._known: WeakValueDictionary[tuple[Any, ...], Policy] = WeakValueDictionary()
 
     def entry(self, identity: Identity, spend: Spend[Any] | None, epoch: int) -> Entry:
@@ -178,23 +202,34 @@ class Policies:
     def _policy(self, identity: Identity) -> Policy:
         key, principal = identity.key, principal_of(identity)
         user = None if principal.user is None else _SOMEBODY
-        shared = replace(principal, user=user, key=None, credential=None, roles=(), key_roles=(), limits=())
-        declared = tuple((name, tuple(actions.items())) for name, actions in principal.declared.items())
+        declaration = self._declarations.of(identity.workspace, principal.declared)
+        shared = replace(
+            principal, user=user, key=None, credential=None, roles=(), key_roles=(), limits=(),
+            declared=declaration.declared,
+        )  # fmt: skip
         # `key.scopes` beside the principal's: they are shown as they are listed, whatever the access level.
-        parts = (shared.workspace, shared.user_type, shared.access, key.scopes, declared, user is None)
+        parts = (shared.workspace, shared.user_type, shared.access, key.scopes, declaration, user is None)
         known = (*parts, key.role, key.environment, key.allowed_ips.texts)
         policy = self._known.get(known)
         if policy is None:
-            shown = {
-                "userType": principal.user_type.value,
-                "role": key.role,
-                "access": key.access.value,
-                "scopes": key.scopes,
-                "environment": key.environment,
-            }
-            members = msgspec.json.encode(shown)[1:-1]
-            policy = self._known.setdefault(known, Policy(shared, key.allowed_ips, key.environment, key.role, members))
+            shown = _shown(principal, key)
+            policy = Policy(shared, declaration, key.allowed_ips, key.environment, key.role, shown)
+            policy.weight = declaration.weight
+            if len(self._known) >= MAX_SHARED or policy.size > _SHARED_BYTES:
+                policy.weight += policy.size
+            policy = self._known.setdefault(known, policy)
         return policy
+
+
+def _shown(principal: Principal, key: KeyFacts) -> bytes:
+    shown = {
+        "userType": principal.user_type.value,
+        "role": key.role,
+        "access": key.access.value,
+        "scopes": key.scopes,
+        "environment": key.environment,
+    }
+    return msgspec.json.encode(shown)[1:-1]
 
 
 def refusal(decision: Decision) -> Denied | None:

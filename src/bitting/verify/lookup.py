@@ -104,7 +104,7 @@ class Lookup:
         while True:
             finding, leads = self._join(digest, now)
             if leads:
-                self._source.begin(digest, finding.epoch, partial(self._take, finding, digest))
+                self._begin(finding, digest)
             if not finding.over:
                 await self._await_async(finding)
             found = finding.result()
@@ -142,18 +142,30 @@ class Lookup:
         self._take(finding, digest, found, None)
         return found
 
+    def _begin(self, finding: _Finding, digest: bytes) -> None:
+        """Has the store read, for all who join."""
+        try:
+            self._source.begin(digest, finding.epoch, partial(self._take, finding, digest))
+        except BaseException as error:
+            if not finding.over:
+                ours = error if isinstance(error, Exception) else Unavailable("the look-up was broken off")
+                self._take(finding, digest, None, ours)
+            raise
+
     def _take(self, finding: _Finding, digest: bytes, found: Entry | None, error: Exception | None) -> None:
         """Keeps what was found, and tells all who wait for it."""
-        if found is not None:
-            self.cache.put(digest, found)
-        elif error is None:
-            self.cache.put_unknown(digest, finding.epoch)
-        with self._lock:
-            finding.found, finding.error, finding.over = found, error, True
-            if self._finding.get(digest) is finding:
-                del self._finding[digest]
-        for tell in finding.waiting:
-            tell()
+        try:
+            if found is not None:
+                self.cache.put(digest, found)
+            elif error is None:
+                self.cache.put_unknown(digest, finding.epoch)
+        finally:
+            with self._lock:
+                finding.found, finding.error, finding.over = found, error, True
+                if self._finding.get(digest) is finding:
+                    del self._finding[digest]
+            for tell in finding.waiting:
+                tell()
 
     def _wait(self, finding: _Finding, tell: Callable[[], None]) -> bool:
         """Has `tell` called when a reading is over; whether it isn't yet."""

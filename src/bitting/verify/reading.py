@@ -9,24 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
+from weakref import ReferenceType, ref
 
 import msgspec
 
+from bitting.core.decisions import Denied
 from bitting.core.errors import Unavailable
 from bitting.core.lifecycle import Identity
+from bitting.core.principal import WorkspaceId
 from bitting.core.tokens import well_formed
 from bitting.store.identities import Found, identity_of, limits_of, matching
 from bitting.store.point_reads import PointReads
-from bitting.verify.entries import FOREVER, Entry, Policies
+from bitting.verify.entries import FOREVER, Entry, Policies, Policy
 from bitting.verify.hashing import Hasher
 from bitting.verify.limits import Limiter
 
 MAX_SHAPES = 1024
 """How many shapes are kept; past it, all are worked out anew."""
+_MAX_TEXT = 200  # characters of a shape's parts; of longer ones the digest is kept
 
 Told = Callable[[Entry | None, Exception | None], None]
 """Is told once, by any thread, what was found or why it can't be known; it must not raise."""
+
+
+class _Shape(NamedTuple):
+    """What keys of one shape have in common; the policy is kept by those who have it alone."""
+
+    workspace: WorkspaceId
+    policy: ReferenceType[Policy]
+    lives: bool
+    dead: Denied | None
+    blocked: Denied | None
 
 
 class KeyReader:
@@ -46,7 +61,7 @@ class KeyReader:
     ) -> None:
         self._reads, self._hasher, self._plans, self._limiter, self._clock = reads, hasher, plans, limiter, clock
         self._policies = Policies()
-        self._shapes: dict[tuple[object, ...], Entry] = {}
+        self._shapes: dict[tuple[object, ...], _Shape] = {}
 
     def find(self, text: str) -> Identity | None:
         """The identity that a secret belongs to, whatever text it is; raises Unavailable."""
@@ -81,8 +96,7 @@ class KeyReader:
         self._reads.begin(tuple(digests), done)
 
     def _entry(self, found: Found, began: int) -> Entry:
-        shape = found.shape
-        same = self._shapes.get(shape) or self._prepare(shape, found)
+        same, policy = self._same(found)
         limits = limits_of(found)
         ends = FOREVER if found.expires_at is None else found.expires_at
         if found.secret_ends is not None and found.secret_ends < ends:
@@ -91,8 +105,8 @@ class KeyReader:
             key_id=found.key_id,
             user_id=found.owner_id,
             workspace=same.workspace,
-            policy=same.policy,
-            until=ends if same.until else 0,
+            policy=policy,
+            until=ends if same.lives else 0,
             ends=ends,
             dead=same.dead,
             blocked=same.blocked,
@@ -102,11 +116,28 @@ class KeyReader:
             epoch=began,
         )
 
-    def _prepare(self, shape: tuple[object, ...], found: Found) -> Entry:
-        """What keys of a shape have in common: an entry without an end."""
+    def _same(self, found: Found) -> tuple[_Shape, Policy]:
+        """What keys of its shape have in common."""
+        shape = _shape_of(found)
+        same = self._shapes.get(shape)
+        policy = None if same is None else same.policy()
+        if same is not None and policy is not None:
+            return same, policy
         identity = identity_of(found._replace(secret_ends=None, expires_at=None), self._plans)
         entry = self._policies.entry(replace(identity, limits=()), None, 0)
+        same = _Shape(entry.workspace, ref(entry.policy), entry.until > 0, entry.dead, entry.blocked)
         if len(self._shapes) >= MAX_SHAPES:
             self._shapes.clear()
-        self._shapes[shape] = entry
-        return entry
+        self._shapes[shape] = same
+        return same, entry.policy
+
+
+def _shape_of(found: Found) -> tuple[object, ...]:
+    """A row's shape, without its long texts."""
+    parts, *more = found.shape
+    assert isinstance(parts, tuple)  # noqa: S101 - the columns that keys have in common
+    return (*map(_short, parts), *more)
+
+
+def _short(part: object) -> object:
+    return sha256(part.encode()).digest() if isinstance(part, str) and len(part) > _MAX_TEXT else part

@@ -1,11 +1,15 @@
 """The verifier: from a secret to a decision, charged and counted; one for all doors.
 
 The library call in a process, `POST /v1/keys/verify` and gateways differ in what they say, not in what they decide.
+
+Charging may wait for others, and meanwhile a key may be revoked, or end. So what was decided before a wait is decided
+again after it; what was charged stays charged, and nothing is charged twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -15,7 +19,7 @@ from bitting.core.principal import WorkspaceId
 from bitting.verify.counting import VALID, Count, Door, count_nothing
 from bitting.verify.entries import Asked, Entry, judge
 from bitting.verify.limits import Limiter, Outcome, Spend
-from bitting.verify.lookup import Lookup
+from bitting.verify.lookup import JOIN_SECONDS, Lookup
 
 INVALID = Denied(Code.INVALID_KEY, "This API key isn't valid.")
 """One answer for malformed, bad checksum, unknown, and another workspace's: it says nothing more."""
@@ -68,9 +72,9 @@ class Verifier:
         Raises Unavailable when the store has to be read and can't be.
         """
         entry = self.lookup.kept(key) or self.lookup.entry(key)
-        now = self._clock()
-        verdict = self.decide(entry, workspace, (scopes, environment, ip), cost, now, door)
-        return verdict or self.charged(entry, scopes, cost, now, door)
+        now, asked = self._clock(), (scopes, environment, ip)
+        verdict = self.decide(entry, workspace, asked, cost, now, door)
+        return verdict or self.charged(key, entry, asked, cost, now, door)
 
     async def verify_async(
         self,
@@ -83,9 +87,9 @@ class Verifier:
     ) -> Verdict:
         """The same, for asyncio: nothing waits but the caller."""
         entry = self.lookup.kept(key) or await self.lookup.entry_async(key)
-        now = self._clock()
-        verdict = self.decide(entry, workspace, (scopes, environment, ip), cost, now, Door.LIBRARY)
-        return verdict or await self.charged_async(entry, scopes, cost, now, Door.LIBRARY)
+        now, asked = self._clock(), (scopes, environment, ip)
+        verdict = self.decide(entry, workspace, asked, cost, now, Door.LIBRARY)
+        return verdict or await self.charged_async(key, entry, asked, cost, now, Door.LIBRARY)
 
     def decide(
         self, entry: Entry | None, workspace: WorkspaceId, asked: Asked, cost: int, now: int, door: Door
@@ -108,18 +112,53 @@ class Verifier:
         self.count((door, workspace, entry.key_id, code, asked[0], None))
         return Verdict(denied, entry, outcome)
 
-    def charged(self, entry: Entry | None, scopes: tuple[str, ...], cost: int, now: int, door: Door) -> Verdict:
-        """Charge a key that `decide` found good, with I/O, and count the decision.
+    def charged(self, key: str, entry: Entry | None, asked: Asked, cost: int, now: int, door: Door) -> Verdict:
+        """Charge a key that `decide` found good, with I/O, decide once more as of then, and count the decision.
 
-        Raises Unavailable: a quota has to be drawn and can't be; then nothing was charged, nor counted.
+        key: the secret that the entry was found by.
+        Raises Unavailable: a quota has to be drawn and can't be; then nothing was charged, nor counted. Or the key was
+        changed meanwhile, and can't be read.
         """
-        return self._finished(entry, scopes, self.limiter.charge(_spend_of(entry), cost, now), door)
+        (good, spend), since = _spending(entry), monotonic()
+        outcome = self.limiter.charge(spend, cost, now)
+        if not self.holds(good, since):
+            entry = self.lookup.kept(key) or self.lookup.entry(key)
+        verdict = self.settled(entry, good.workspace, asked, outcome)
+        return self.counted(verdict, door, good.workspace, asked[0])
 
     async def charged_async(
-        self, entry: Entry | None, scopes: tuple[str, ...], cost: int, now: int, door: Door
+        self, key: str, entry: Entry | None, asked: Asked, cost: int, now: int, door: Door
     ) -> Verdict:
         """The same, for asyncio."""
-        return self._finished(entry, scopes, await self.limiter.charge_async(_spend_of(entry), cost, now), door)
+        (good, spend), since = _spending(entry), monotonic()
+        outcome = await self.limiter.charge_async(spend, cost, now)
+        if not self.holds(good, since):
+            entry = self.lookup.kept(key) or await self.lookup.entry_async(key)
+        verdict = self.settled(entry, good.workspace, asked, outcome)
+        return self.counted(verdict, door, good.workspace, asked[0])
+
+    def holds(self, entry: Entry | None, since: float) -> bool:
+        """Whether what was known of a key at `since` (by `time.monotonic()`) may still be gone by, after a wait.
+
+        entry: as it was known; None: there was no key, which does nobody harm.
+        """
+        if entry is None:
+            return True
+        now = monotonic()
+        fresh = now < self.lookup.feed.good_until or now - since < JOIN_SECONDS
+        return fresh and self.lookup.cache.still_so(entry, entry.epoch)
+
+    def settled(self, entry: Entry | None, workspace: WorkspaceId, asked: Asked, outcome: Outcome | None) -> Verdict:
+        """What is to be said, as of now, of a key that was charged already.
+
+        entry: the key as it is now; workspace: whose keys are good; outcome: what came of charging it, if it was.
+        """
+        if entry is None or entry.workspace != workspace:
+            return UNKNOWN
+        denied = judge(entry, asked, self._clock())
+        if denied is not None:
+            return Verdict(denied, entry)
+        return Verdict(None if outcome is None else LIMITED[outcome.refused], entry, outcome)
 
     def check(self, workspace: WorkspaceId, key: str, asked: Asked) -> Verdict:
         """Decide as `verify` does; `charge` and `counted` follow, once more is decided."""
@@ -150,15 +189,11 @@ class Verifier:
         self.count((door, workspace, None if entry is None else entry.key_id, code, scopes, dataset))
         return verdict
 
-    def _finished(self, entry: Entry | None, scopes: tuple[str, ...], outcome: Outcome, door: Door) -> Verdict:
-        verdict = Verdict(LIMITED[outcome.refused], entry, outcome)
-        return self.counted(verdict, door, None if entry is None else entry.workspace, scopes)
 
-
-def _spend_of(entry: Entry | None) -> Spend[Any]:
-    """What a key spends from that `decide` could not charge."""
+def _spending(entry: Entry | None) -> tuple[Entry, Spend[Any]]:
+    """A key that `decide` could not charge, and what it spends from."""
     assert entry is not None and entry.spend is not None  # noqa: S101 - there is nothing to charge otherwise
-    return entry.spend
+    return entry, entry.spend
 
 
 UNKNOWN = Verdict(INVALID, None)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from bitting.core.gcra import Rate
 from bitting.core.principal import WorkspaceId
 from bitting.store.engine import Store
 from bitting.store.limits import Leased, LimitQueries
 from bitting.verify.limits import LeasedLimiter
-from bitting.verify.limits.leased import lease_size
+from bitting.verify.limits.leased import Lease, lease_size
 from bitting.verify.limits.sources import Ask, DatabaseSource
 from tests.support.limits import HOUR, add, make_store, rule
 from tests.support.races import PATIENCE, processes_at_once
@@ -56,6 +57,15 @@ def watched(store: Store) -> Iterator[tuple[LeasedLimiter, Watched]]:
 def test_a_lease_is_a_share_of_the_limit() -> None:
     """A twentieth, a thousand calls at most, one at least."""
     assert [lease_size(limit) for limit in (1, 39, 40, 1000, 10**9)] == [1, 1, 2, 50, 1000]
+
+
+def test_what_was_leased_for_a_rule_counts_for_whoever_has_read_the_same_rule_again() -> None:
+    """Though it is another object by then; what was leased for another rule doesn't."""
+    cell = Lease((OURS, "key_1", "burst"), Rate(rule(400)))
+    cell.receive(Rate(rule(400)), Leased(20, 20), START)
+    assert cell.held(START) == 20
+    cell.receive(Rate(rule(401)), Leased(20, 40), START)
+    assert cell.held(START) == 20
 
 
 def test_no_request_waits_while_a_lease_is_renewed(watched: tuple[LeasedLimiter, Watched]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -134,6 +136,46 @@ def test_a_script_that_the_server_forgot_is_sent_again(make: Make, server: Redis
     client.close()
     assert charge(limiter).refused is None
     assert limiter.failures == 0
+
+
+def test_a_connection_that_the_server_closed_is_made_anew(make: Make, server: RedisServer) -> None:
+    """As one that was idle for long: no call fails of it."""
+    limiter = make("closed")
+    assert charge(limiter).refused is None
+    client = server.client()
+    client.client_kill_filter(_type="normal", skipme=True)
+    client.close()
+    assert charge(limiter).refused is None
+    assert limiter.failures == 0
+
+
+def counting_and_hanging_up(listening: socket.socket, counted: list[bytes]) -> None:
+    """A server that counts a call, and is gone before it says so."""
+    while True:
+        try:
+            taken, _ = listening.accept()
+        except OSError:
+            return
+        with taken, taken.makefile("rb") as lines:
+            while head := lines.readline():
+                words = [lines.read(int(lines.readline()[1:]) + 2)[:-2] for _ in range(int(head[1:]))]
+                if words[0].upper().startswith(b"EVAL"):
+                    counted.append(words[0])
+                    break
+                taken.sendall(b"-ERR unknown\r\n" if words[0].upper() == b"HELLO" else b"+OK\r\n")
+
+
+def test_a_call_whose_answer_was_lost_is_not_counted_twice(store: Store) -> None:
+    """The server may have counted it: the mode decides, and nothing is sent again."""
+    add(store, OURS)
+    counted: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=counting_and_hanging_up, args=(listening, counted), daemon=True)
+        serving.start()
+        limiter = ExactLimiter(store, f"redis://127.0.0.1:{listening.getsockname()[1]}/0?protocol=2")
+        assert charge(limiter).refused == "rate_limited"
+        assert (len(counted), limiter.failures) == (1, 1)
+        limiter.close()
 
 
 def test_a_lost_server_is_not_asked_by_everybody() -> None:

@@ -6,15 +6,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from bitting.core.errors import Unavailable
 from bitting.core.limits import Quota, Refill
 from bitting.core.principal import WorkspaceId
 from bitting.core.quotas import LARGEST_LEASE, SHARE, Spent, period_end, period_start
-from bitting.store.limits import LimitQueries
-from bitting.verify.limits import MemoryLimiter, Part
+from bitting.store.limits import SECONDS, LimitQueries
+from bitting.store.tables import quota_states
+from bitting.verify.limits import MemoryLimiter, Part, purses
 from tests.support.limits import World, make_store, never
 from tests.support.races import PATIENCE
 
@@ -136,3 +141,67 @@ def test_a_workspace_that_is_gone_has_no_quota(quotas: World) -> None:
     spend = limiter.prepare(WorkspaceId("wsp_gone"), [("key_1", [], never(9))], quotas.now)
     assert limiter.charge(spend, 1, quotas.now).refused == "quota_exceeded"
     assert quotas.spent("key_1") == 0
+
+
+class Turns:
+    """The turns to draw for a purse; says when somebody comes for one."""
+
+    def __init__(self) -> None:
+        self._lock, self.came = threading.Lock(), threading.Semaphore(0)
+
+    def acquire(self, timeout: float = -1) -> bool:
+        self.came.release()
+        return self._lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def test_who_waited_for_a_draw_that_failed_fails_with_it(quotas: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a busy store one after another; who comes later tries again."""
+    limiter = quotas.limiter()
+    spend = quotas.spend(limiter, ("key_1", [], never(1000)))
+    turns = Turns()
+    monkeypatch.setattr(spend.purses[0], "drawing", turns)
+    tries, go = list[float | None](), threading.Event()
+
+    def away(seconds: float | None = None) -> Any:
+        tries.append(seconds)
+        assert go.wait(PATIENCE)
+        raise Unavailable("too busy")
+
+    with monkeypatch.context() as patch, ThreadPoolExecutor(4) as pool:
+        patch.setattr(quotas.store, "write", away)
+        calls = [pool.submit(limiter.charge, spend, 1, quotas.now) for _ in range(4)]
+        for _ in calls:
+            assert turns.came.acquire(timeout=PATIENCE)
+        go.set()
+        assert all(isinstance(call.exception(PATIENCE), Unavailable) for call in calls)
+    assert len(tries) == 1
+    assert tries[0] is not None and 0 < tries[0] <= SECONDS
+    monkeypatch.undo()
+    assert limiter.charge(spend, 1, quotas.now).refused is None
+
+
+def test_nobody_waits_without_end_for_a_draw_of_another(quotas: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purses, "SECONDS", 0.1)
+    limiter = quotas.limiter()
+    spend = quotas.spend(limiter, ("key_1", [], never(1000)))
+    with spend.purses[0].drawing, pytest.raises(Unavailable):
+        limiter.charge(spend, 1, quotas.now)
+
+
+def test_a_store_that_has_no_turn_for_a_draw_is_unavailable(quotas: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked by the time that a call has, and answers the next one when it has."""
+    monkeypatch.setattr(purses, "SECONDS", 0.2)
+    limiter = quotas.limiter()
+    part: Part = ("key_1", [], never(1000))
+    quotas.passed(limiter, part, calls=1)
+    other = quotas.limiter()
+    spend = quotas.spend(other, part)
+    with quotas.store.write() as connection:
+        connection.execute(update(quota_states).values(spent=quota_states.c.spent))
+        with ThreadPoolExecutor(1) as pool:
+            assert isinstance(pool.submit(other.charge, spend, 1, quotas.now).exception(PATIENCE), Unavailable)
+    monkeypatch.undo()
+    assert other.charge(spend, 1, quotas.now).refused is None

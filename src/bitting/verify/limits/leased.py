@@ -85,7 +85,7 @@ class Lease(Cell):
 
     def receive(self, rate: Rate, leased: Leased, now: int) -> None:
         """Take in what was given, when it was asked at `now`."""
-        if rate is not self.rate:
+        if rate.rule != self.rate.rule:  # another Rate may have been made of the same rule meanwhile
             return
         self.full_at = now + leased.full_in
         if leased.calls:

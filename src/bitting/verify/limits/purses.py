@@ -5,11 +5,13 @@ What is leased counts as spent in the store before it is spent here (see core/qu
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum, auto
 from functools import partial
+from time import monotonic
 from typing import NamedTuple
 
 from bitting.core.errors import Unavailable
@@ -17,7 +19,7 @@ from bitting.core.limits import Quota
 from bitting.core.principal import WorkspaceId
 from bitting.core.quotas import Spent
 from bitting.store.engine import Store
-from bitting.store.limits import Drawn, LimitQueries
+from bitting.store.limits import SECONDS, Drawn, LimitQueries
 from bitting.verify.limits.cells import Cell, Cells
 from bitting.verify.limits.renewer import Renewer
 
@@ -54,7 +56,19 @@ class Taken(NamedTuple):
 class Purse(Cell):
     """What a process holds of one key's quota."""
 
-    __slots__ = ("asked", "drawing", "known", "known_at", "period", "quota", "size", "tokens", "until", "workspace")
+    __slots__ = (
+        "asked",
+        "drawing",
+        "failed",
+        "known",
+        "known_at",
+        "period",
+        "quota",
+        "size",
+        "tokens",
+        "until",
+        "workspace",
+    )
 
     def __init__(self, workspace: WorkspaceId, key_id: str) -> None:
         super().__init__((workspace, key_id))
@@ -68,6 +82,7 @@ class Purse(Cell):
         self.until: int | None = None  # when the period ends
         self.asked = False  # to be filled in the background
         self.drawing = threading.Lock()
+        self.failed = -math.inf  # when the last draw failed, by `time.monotonic()`
 
     def idle(self, now: int) -> bool:
         """Whether nothing is lost with it."""
@@ -103,6 +118,19 @@ class Purse(Cell):
 
     def _over(self, now: int) -> bool:
         return self.until is not None and now >= self.until
+
+
+@contextmanager
+def _turn(purse: Purse, began: float) -> Iterator[None]:
+    """The turn to draw for a purse. Who waited while another's draw failed doesn't try as long for itself."""
+    if not purse.drawing.acquire(timeout=max(0.0, began + SECONDS - monotonic())):
+        raise Unavailable("the quota can't be drawn in time")
+    try:
+        if purse.failed >= began:
+            raise Unavailable("the quota couldn't be drawn")
+        yield
+    finally:
+        purse.drawing.release()
 
 
 class Purses:
@@ -159,14 +187,15 @@ class Purses:
         """Fill from the store what has too little for a call.
 
         Raises:
-            Unavailable: when the store can't be reached; a quota is never spent on trust.
+            Unavailable: when the store can't be reached in time; a quota is never spent on trust.
         """
+        began = monotonic()
         for purse, quota in zip(purses, quotas, strict=True):
-            with purse.drawing:
+            with _turn(purse, began):
                 with self._lock:
                     needed = purse.answer(quota, cost, now) is Answer.ASK  # or another thread has filled it meanwhile
                 if needed:
-                    self._fill(purse, quota, cost, now)
+                    self._fill(purse, quota, cost, now, began)
 
     def close(self) -> None:
         """Gives back what wasn't spent."""
@@ -174,8 +203,11 @@ class Purses:
             with purse.drawing, self._lock:
                 rest, purse.tokens, purse.quota = Spent(purse.period, purse.tokens), 0, None
             if rest.spent:
-                with suppress(Unavailable), self._store.write() as connection:
-                    LimitQueries(connection, purse.workspace).give_back(purse.name[1], rest)
+                try:
+                    with self._store.write(SECONDS) as connection:
+                        LimitQueries(connection, purse.workspace).give_back(purse.name[1], rest)
+                except Unavailable:  # each of the others would take as long to fail
+                    return
 
     def _renew(self, purse: Purse, quota: Quota, now: int) -> None:
         if not purse.asked:
@@ -184,17 +216,22 @@ class Purses:
 
     def _refill(self, purse: Purse, quota: Quota, now: int) -> None:
         try:
-            with purse.drawing:
-                self._fill(purse, quota, 0, now)
+            began = monotonic()
+            with _turn(purse, began):
+                self._fill(purse, quota, 0, now, began)
         finally:
             purse.asked = False
 
-    def _fill(self, purse: Purse, quota: Quota, cost: int, now: int) -> None:
+    def _fill(self, purse: Purse, quota: Quota, cost: int, now: int, began: float) -> None:
         with self._lock:
             returned = purse.surrender(quota, now)
             held = purse.tokens
-        with self._store.write() as connection:
-            queries = LimitQueries(connection, purse.workspace)
-            drawn = queries.draw(purse.name[1], quota, need=max(0, cost - held), held=held, returned=returned)
+        try:
+            with self._store.write(began + SECONDS - monotonic()) as connection:
+                queries = LimitQueries(connection, purse.workspace)
+                drawn = queries.draw(purse.name[1], quota, need=max(0, cost - held), held=held, returned=returned)
+        except Unavailable:
+            purse.failed = monotonic()
+            raise
         with self._lock:
             purse.fill(drawn, quota, now)

@@ -9,7 +9,6 @@ from typing import Any, TypeVar, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
@@ -76,8 +75,9 @@ class RedisServer:
     """
 
     def __init__(self, url: str) -> None:
-        # A connection that the server closed is made anew, once. What timed out isn't repeated: it may have counted.
-        retry = Retry(NoBackoff(), 1, supported_errors=(Disconnected,))
+        # Nothing is sent twice: what failed may have counted. A connection that the server closed while it was idle is
+        # made anew before anything is sent, when it is taken from the pool.
+        retry = Retry(NoBackoff(), 0)
         self._client = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=retry)
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[int]) -> list[int]:

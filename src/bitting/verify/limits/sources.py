@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from bitting.core.gcra import Rate
 from bitting.core.principal import WorkspaceId
 from bitting.store.engine import Store
-from bitting.store.limits import Leased, LimitQueries
+from bitting.store.limits import SECONDS, Leased, LimitQueries
 from bitting.verify.limits.scripts import LEASE, key_of, pair
 from bitting.verify.limits.shared import RedisServer
 
@@ -41,7 +41,7 @@ class DatabaseSource:
     def lease(self, workspace: WorkspaceId, asks: Sequence[Ask]) -> list[Leased]:
         """See Source. All in one transaction; the windows in one order for everybody, or two might wait in a circle."""
         given: dict[int, Leased] = {}
-        with self._store.write() as connection:
+        with self._store.write(SECONDS) as connection:
             queries = LimitQueries(connection, workspace)
             for place in sorted(range(len(asks)), key=lambda place: (asks[place].subject, asks[place].rate.rule.name)):
                 ask = asks[place]
