@@ -72,11 +72,11 @@ def main() -> None:
     ours, less = names[:2], [names.index(name) for name in LESS]
     same = [place for place in range(2, len(names)) if place not in less]
     lines = [
-        line(f"{name}: requests/s ÷ the best peer's", _over(place, same, rounds), BAR, least=True)
+        line(f"{name}: requests/s ÷ the best peer's that does as much", _over(place, same, rounds), BAR, least=True)
         for place, name in enumerate(ours)
     ]
     lines += [
-        line(f"{name}: requests/s ÷ {names[other]}, which does less", _over(place, [other], rounds), None)
+        line(f"{name}: requests/s ÷ {names[other]}, which does less", _over(place, [other], rounds), BAR, least=True)
         for other in less
         for place, name in enumerate(ours)
     ]
