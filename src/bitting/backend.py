@@ -7,10 +7,10 @@ since the request came in), and writes its audit line and its lines of the chang
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from time import monotonic, time_ns
 from typing import Any
 
 from sqlalchemy import Connection
@@ -52,7 +52,7 @@ from bitting.verify.verifier import Verifier
 
 def system_clock() -> int:
     """Now, in microseconds since 1970 UTC."""
-    return time.time_ns() // 1000
+    return time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ class Backend:
     @property
     def up_to_date(self) -> bool:
         """Whether what other processes changed is known here, as it has to be where changes are watched."""
-        return self._feed is None or self._feed.fresh(time.monotonic())
+        return self._feed is None or self._feed.fresh(monotonic())
 
     def _take(self, batch: Batch) -> None:
         if batch.reset:

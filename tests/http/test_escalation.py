@@ -50,15 +50,14 @@ def missing(answer: httpx2.Response) -> None:
 
 
 def contents(workspace: Workspace) -> dict[str, list[str]]:
-    """Every row of the workspace but the log of refusals, and what calls have spent."""
+    """Every row of the workspace but the log of refusals, what calls have spent, and that they were made."""
     with workspace.api.backend.store.read() as connection:
         found = {}
         for table in metadata.sorted_tables:
             column = table.c.id if table.name == "workspaces" else table.c.workspace_id
-            if table.name not in ("audit_refusals", "limit_states", "quota_states"):
-                found[table.name] = sorted(
-                    str(tuple(row)) for row in connection.execute(select(table).where(column == workspace.id))
-                )
+            if table.name not in ("audit_refusals", "limit_states", "quota_states", "usage_counts"):
+                told = select(*(each for each in table.c if each.name != "last_used_at")).where(column == workspace.id)
+                found[table.name] = sorted(str(tuple(row)) for row in connection.execute(told))
         return found
 
 

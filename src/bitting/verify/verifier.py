@@ -101,7 +101,11 @@ class Verifier:
         """
         if entry is None or entry.workspace != workspace:
             return self.counted(UNKNOWN, door, workspace, asked[0])
-        denied, outcome, spend = judge(entry, asked, now), None, entry.spend
+        # `judge`, where its answer is remembered: a call less for most.
+        denied = entry.policy.decided.get(asked, _UNASKED) if now < entry.until else _UNASKED
+        if denied is _UNASKED:
+            denied = judge(entry, asked, now)
+        outcome, spend = None, entry.spend
         if denied is None and spend is not None:
             outcome = self._try_charge(spend, cost, now)
             if outcome is None:
@@ -196,6 +200,7 @@ def _spending(entry: Entry | None) -> tuple[Entry, Spend[Any]]:
     return entry, entry.spend
 
 
+_UNASKED = Denied(Code.INTERNAL, "")
 UNKNOWN = Verdict(INVALID, None)
 """No key of this workspace."""
 LIMITED: dict[str | None, Denied | None] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from time import monotonic
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -51,13 +51,8 @@ _Asked = tuple[str, Asked, int]
 """What is asked: about which key, what of it, and what it costs."""
 
 
-class _Sent(NamedTuple):
-    """What came: the caller's secret and address, and the body."""
-
-    secret: str
-    address: str | None
-    body: bytes
-
+_Sent = tuple[str, str | None, bytes]
+"""What came: the caller's secret and address, and the body."""
 
 _decode = msgspec.json.Decoder(_Question).decode
 _TRIES = 3  # to know of caller and subject at the same time, while changes overtake what is read
@@ -85,7 +80,7 @@ class Verifying:
         secret, way = credential_in(found), self._way_of(scope, found)
         if isinstance(secret, Denied) or not way.fit:
             return None
-        sent = _Sent(secret, way.address, body)
+        sent = (secret, way.address, body)
         caller = self._lookup.kept(secret)
         if caller is None:
             return self._looked_up(sent)
@@ -118,7 +113,7 @@ class Verifying:
         lookup = self._lookup
         for _ in range(_TRIES):
             since = monotonic()
-            caller = lookup.kept(sent.secret) or await lookup.entry_async(sent.secret)
+            caller = lookup.kept(sent[0]) or await lookup.entry_async(sent[0])
             asked = None if caller is None else self._asked(caller, sent, self._clock())
             if caller is None or asked is None:
                 return None
@@ -133,9 +128,8 @@ class Verifying:
 
     def _asked(self, caller: Entry, sent: _Sent, now: int) -> _Asked | None:
         """What is asked, if the caller may ask and nothing is wrong with it."""
-        if judge(caller, (_NEEDED, None, sent.address), now) is not None:
-            return None
-        return _usual(sent.body, caller)
+        _, address, body = sent
+        return None if judge(caller, (_NEEDED, None, address), now) is not None else _usual(body, caller)
 
     def _judged(self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, now: int) -> Maybe:
         if caller.spend is None:
