@@ -16,7 +16,9 @@ from bitting.store.tables import metadata
 from tests.support.api import Api, Workspace, running_api
 
 SOURCE = Path(bitting.__file__).parent
-TENANT_TABLES = {table.name for table in metadata.sorted_tables}
+OPERATORS_TABLES = {"usage_writers", "usage_journal"}
+"""They hold what a process has counted for all workspaces, and no request reads them."""
+TENANT_TABLES = {table.name for table in metadata.sorted_tables} - OPERATORS_TABLES
 
 # The only functions that may build a statement without TenantQueries' own builders, and why.
 UNBOUND = {
@@ -28,6 +30,13 @@ UNBOUND = {
     ("migrate", "migrate"): "a lock, and no table",
     ("datasets", "attached_workspaces"): "the operator's",
     ("usage", "workspaces_to_roll_up"): "the operator's",
+    **dict.fromkeys(
+        (
+            ("usage_journal", name)
+            for name in ("enter", "append", "finish", "abandoned", "take_over", "leave", "forget")
+        ),
+        "the operator's: of OPERATORS_TABLES alone, as shown below",
+    ),
     ("usage", "page"): "of what `_found` selects, which is bound",
     ("usage", "_groups"): "of what `_found` selects, which is bound",
     ("engine", "_sqlite"): "begins a transaction",
@@ -100,6 +109,15 @@ def builders_of_the_store() -> set[tuple[str, str]]:
 def test_statements_are_built_only_where_they_are_known_to_be_bound() -> None:
     """A new one has to be made with TenantQueries, or be written down above; and what is gone is gone from there."""
     assert builders_of_the_store() == THE_DOOR | BOUND_BY_HAND | TEXT | set(UNBOUND)
+
+
+def test_the_operators_tables_have_no_workspace_and_one_module() -> None:
+    """Which knows no other table; so no tenant's query comes to them, nor theirs to a tenant."""
+    assert all("workspace_id" not in metadata.tables[name].c for name in OPERATORS_TABLES)
+    for path in sorted((SOURCE / "store").glob("*.py")):
+        nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        names = {name.name for node in nodes if node.module == "bitting.store.tables" for name in node.names}
+        assert names == OPERATORS_TABLES if path.stem == "usage_journal" else not names & OPERATORS_TABLES, path
 
 
 def test_what_binds_by_hand_names_the_workspace() -> None:

@@ -17,7 +17,7 @@ from bitting.core.usage import (
     Names,
     Place,
     Step,
-    Waiting,
+    Tally,
     dataset_name,
     kept_since,
     scope_name,
@@ -27,7 +27,6 @@ from bitting.core.usage import (
 
 NOW = 1_790_000_000_123_456
 MINUTE, HOUR, DAY = (step.micros for step in Step)
-OURS = WorkspaceId("wsp_ours")
 INSTANTS = st.integers(0, 4 * NOW)
 
 
@@ -143,70 +142,77 @@ def test_so_many_names_are_told_apart_for_a_key_in_a_minute() -> None:
     assert names.bounded(MINUTE, ("wsp", "key"), scopes[-1]) == scopes[-1]
 
 
-COUNTED = st.lists(
-    st.one_of(
-        st.tuples(st.builds(place, st.integers(0, 4), st.sampled_from("abc")), st.integers(1, 9)),
-        st.sampled_from(["take", "put back", "write"]),
-    ),
-    max_size=60,
+SECONDS = st.lists(
+    st.tuples(st.integers(0, 4), st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 9), max_size=6)), max_size=12
 )
 
 
-@given(COUNTED, st.integers(1, 6))
-def test_what_waits_is_bounded_and_what_is_dropped_is_known(steps: list[tuple[Place, int] | str], bound: int) -> None:
-    """Whatever comes, is taken and put back: each decision waits, was written, or is among the dropped."""
-    waiting = Waiting(bound)
-    written: Counter[Place] = Counter()
-    taken: list[Batch] = []
-    counted: Counter[Place] = Counter()
-    for step in steps:
-        if isinstance(step, tuple):
-            waiting.add(OURS, *step)
-            counted[step[0]] += step[1]
-        elif step == "take":
-            taken.append(waiting.take())
-        elif taken:
-            batch = taken.pop()
-            if step == "put back":
-                waiting.put_back(batch)
-            else:
-                written.update({where: count for (_, where), count in batch.counts.items()})
-    left = waiting.take()
-    assert len(left.counts) <= bound
-    for batch in (left, *taken):
-        written.update({where: count for (_, where), count in batch.counts.items()})
-    assert written <= counted
-    assert waiting.dropped == counted.total() - written.total()
+def tally(seconds: list[tuple[int, dict[str, int]]]) -> Tally[str]:
+    """Of seconds one after the other, each of some minute."""
+    made: Tally[str] = Tally()
+    for at, (minute, events) in enumerate(seconds):
+        made.add(minute, Counter(events), at)
+    return made
+
+
+def counted(made: Tally[str]) -> Counter[tuple[int, str]]:
+    return Counter({(minute, name): n for minute, events in made.minutes.items() for name, n in events.items()})
+
+
+@given(SECONDS, st.integers(0, 12))
+def test_tallies_that_are_joined_are_those_of_all_seconds(seconds: list[tuple[int, dict[str, int]]], cut: int) -> None:
+    """Wherever they were parted; with the time that each event came last."""
+    made = tally(seconds)
+    joined = tally(seconds[:cut])
+    later: Tally[str] = Tally()
+    for at, (minute, events) in list(enumerate(seconds))[cut:]:
+        later.add(minute, Counter(events), at)
+    joined.join(later)
+    expected: Counter[tuple[int, str]] = Counter()
+    for minute, events in seconds:
+        expected.update({(minute, name): n for name, n in events.items()})
+    assert counted(made) == counted(joined) == expected
+    assert made.last == joined.last == {name: at for at, (_, events) in enumerate(seconds) for name in events}
+    assert (made.total(), len(made)) == (expected.total(), len(expected))
+
+
+@given(SECONDS, st.integers(1, 12))
+def test_what_waits_is_bounded_and_what_is_dropped_is_known(
+    seconds: list[tuple[int, dict[str, int]]], bound: int
+) -> None:
+    """The newest minutes stay as they are, and no event is left that isn't counted."""
+    made = tally(seconds)
+    before = counted(made)
+    dropped = made.shrink(bound)
+    left = counted(made)
+    assert len(made) <= bound
+    assert left <= before
+    assert dropped == before.total() - left.total()
+    assert set(made.last) == {name for _, name in left}
+    if len(before) <= bound:
+        assert left == before
+    elif left:
+        oldest = min(minute for minute, _ in left)
+        assert all(left[place] == n for place, n in before.items() if place[0] > oldest)
 
 
 def test_the_oldest_minute_is_dropped_first() -> None:
-    """What comes for an older one than all that wait is dropped itself."""
-    waiting = Waiting(3)
-    for minute in (1, 1, 2, 3):
-        waiting.add(OURS, place(minute, f"key{minute}"), 1)
-    waiting.add(OURS, place(4), 1)
-    assert waiting.dropped == 2
-    waiting.add(OURS, place(0), 5)
-    assert waiting.dropped == 7
-    assert [where.at // MINUTE for _, where in waiting.take().counts] == [2, 3, 4]
-
-
-def test_the_latest_use_of_a_key_waits() -> None:
-    """Those of the keys that were used last, where there are too many."""
-    waiting = Waiting(2)
-    for key, at in (("a", 5), ("b", 6), ("a", 4), ("c", 7)):
-        waiting.use(OURS, key, at)
-    assert waiting.take().used == {(OURS, "a"): 5, (OURS, "c"): 7}
+    """And of the only one, what came last."""
+    made = tally([(2, {"b": 2}), (1, {"a": 1, "c": 1}), (3, {"d": 3}), (3, {"e": 4})])
+    assert made.shrink(3) == 2
+    assert counted(made) == {(2, "b"): 2, (3, "d"): 3, (3, "e"): 4}
+    assert made.shrink(1) == 6
+    assert counted(made) == {(3, "d"): 3}
 
 
 def test_workspaces_come_in_one_order() -> None:
     """Each with all of its own: processes that write the same ones don't cross."""
-    waiting = Waiting()
+    batch = Batch()
     for workspace in ("wsp_b", "wsp_a", "wsp_c"):
-        waiting.use(WorkspaceId(workspace), "key", 1)
-        waiting.add(WorkspaceId(workspace), place(), 2)
-    waiting.use(WorkspaceId("wsp_0"), "key", 1)
-    parts = list(waiting.take().by_workspace())
+        batch.used[WorkspaceId(workspace), "key"] = 1
+        batch.counts[WorkspaceId(workspace), place()] = 2
+    batch.used[WorkspaceId("wsp_0"), "key"] = 1
+    parts = list(batch.by_workspace())
     assert [workspace for workspace, _, _ in parts] == ["wsp_0", "wsp_a", "wsp_b", "wsp_c"]
     assert parts[0][1:] == ({}, {"key": 1})
     assert parts[1][1:] == ({place(): 2}, {"key": 1})

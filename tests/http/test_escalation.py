@@ -54,6 +54,8 @@ def contents(workspace: Workspace) -> dict[str, list[str]]:
     with workspace.api.backend.store.read() as connection:
         found = {}
         for table in metadata.sorted_tables:
+            if table.name in ("usage_writers", "usage_journal"):
+                continue
             column = table.c.id if table.name == "workspaces" else table.c.workspace_id
             if table.name not in ("audit_refusals", "limit_states", "quota_states", "usage_counts"):
                 told = select(*(each for each in table.c if each.name != "last_used_at")).where(column == workspace.id)

@@ -15,7 +15,7 @@ from bitting.backend import Backend, Context
 from bitting.core.errors import Unavailable
 from bitting.core.plans import DEFAULT_PLANS
 from bitting.core.principal import WorkspaceId, operator
-from bitting.core.usage import MAX_NAMES, Span, Step, Waiting
+from bitting.core.usage import MAX_NAMES, Span, Step
 from bitting.datasets.service import create_dataset
 from bitting.keys.service import create_key
 from bitting.store.engine import Store
@@ -23,7 +23,7 @@ from bitting.store.migrate import migrate
 from bitting.store.tenancy import Tenant
 from bitting.store.usage import DIMENSIONS, UsageQuestion
 from bitting.verify.counting import VALID, Door, Event
-from bitting.verify.usage import Usage
+from bitting.verify.usage import Sizes, Usage
 from bitting.workspaces.operation import create_workspace
 from tests.support.races import at_once
 
@@ -190,7 +190,7 @@ def test_a_clean_stop_loses_nothing(office: Office) -> None:
     assert row is not None and row.last_used_at == NOW
 
 
-def test_a_key_in_constant_use_is_noted_once_a_minute(office: Office) -> None:
+def test_a_key_in_constant_use_is_noted_twice_a_minute(office: Office) -> None:
     """Then again; a use after a pause is noted at once."""
     key = create_key(office.backend, office.context, {"name": "k"}).view["id"]
     noted: list[int | None] = []
@@ -202,7 +202,7 @@ def test_a_key_in_constant_use_is_noted_once_a_minute(office: Office) -> None:
         assert row is not None and row.last_used_at is not None
         noted.append((row.last_used_at - NOW) // 1_000_000)
         office.now += 25_000_000
-    assert noted == [0, 0, 0, 75, 75]
+    assert noted == [0, 0, 50, 50, 100]
 
 
 def test_only_success_is_a_use(office: Office) -> None:
@@ -247,7 +247,7 @@ def test_what_nobody_foresaw_ends_no_counting(office: Office, monkeypatch: pytes
 
 def test_memory_is_bounded_while_the_store_is_away(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest are dropped, and that is known."""
-    usage = Usage(office.backend.store, lambda: office.now, Waiting(100))
+    usage = Usage(office.backend.store, lambda: office.now, Sizes(waiting=100))
     with away(office.backend.store, monkeypatch):
         for _ in range(30):
             for number in range(10):

@@ -7,11 +7,12 @@ day. So totals stay what they are, however often rows are rolled up, and a quest
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from bitting.core.principal import WorkspaceId
 from bitting.core.problems import InvalidInput
@@ -19,11 +20,12 @@ from bitting.core.problems import InvalidInput
 MAX_NAMES = 50
 """Different scopes and datasets of one key in one minute; what goes past them is counted without their names."""
 MAX_WAITING = 200_000
-"""Places that may wait to be written; past them the oldest are dropped."""
+"""Different events that may wait to be written; past them the oldest are dropped."""
 _MAX_SCOPE = 500
 _MAX_TRACKED = 50_000
 _SCOPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*:[A-Za-z][A-Za-z0-9-]*")
 _DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+E = TypeVar("E", bound=Hashable)
 
 
 class Step(IntEnum):
@@ -172,60 +174,53 @@ class Batch:
             yield workspace, counts.get(workspace, {}), used.get(workspace, {})
 
 
-class Waiting:
-    """What is counted and not written yet; bounded, however long the store is away.
+class Tally(Generic[E]):
+    """How often each event came, minute by minute, and when it came last (microseconds UTC)."""
 
-    `dropped` says how many decisions are gone because of that.
-    """
+    def __init__(self) -> None:
+        self.minutes: dict[int, Counter[E]] = {}
+        self.last: dict[E, int] = {}
 
-    def __init__(self, bound: int = MAX_WAITING) -> None:
-        self._bound = bound
-        self._minutes: dict[int, dict[tuple[WorkspaceId, Place], int]] = {}
-        self._used: dict[tuple[WorkspaceId, str], int] = {}
-        self._size = self.dropped = 0
+    def __len__(self) -> int:
+        return sum(map(len, self.minutes.values()))
 
-    def add(self, workspace: WorkspaceId, place: Place, count: int) -> None:
-        """Counts decisions."""
-        known, minute = (workspace, place), self._minutes.get(place.at)
-        if minute is not None and known in minute:
-            minute[known] += count
-        elif self._size < self._bound or self._make_room(place.at):
-            self._minutes.setdefault(place.at, {})[known] = count
-            self._size += 1
-        else:
-            self.dropped += count
+    def total(self) -> int:
+        """All decisions."""
+        return sum(events.total() for events in self.minutes.values())
 
-    def use(self, workspace: WorkspaceId, key: str, at: int) -> None:
-        """Notes that a key was used; an earlier use changes nothing."""
-        known = (workspace, key)
-        before = self._used.pop(known, at)
-        if len(self._used) >= self._bound:
-            del self._used[next(iter(self._used))]
-        self._used[known] = max(before, at)
+    def add(self, minute: int, events: Counter[E], at: int) -> None:
+        """Adds events of a minute, the last of them at an instant; the counter is no longer the caller's."""
+        self._add(minute, events)
+        self.last.update(dict.fromkeys(events, at))
 
-    def take(self) -> Batch:
-        """All of it; nothing waits any more."""
-        counts = {known: count for minute in self._minutes.values() for known, count in minute.items()}
-        batch = Batch(counts, self._used)
-        self._minutes, self._used, self._size = {}, {}, 0
-        return batch
+    def join(self, other: Tally[E]) -> None:
+        """Adds what was counted later; it is no longer the caller's."""
+        for minute, events in other.minutes.items():
+            self._add(minute, events)
+        self.last.update(other.last)
 
-    def put_back(self, batch: Batch) -> None:
-        """Has what could not be written wait again."""
-        for (workspace, place), count in batch.counts.items():
-            self.add(workspace, place, count)
-        for (workspace, key), at in batch.used.items():
-            self.use(workspace, key, at)
+    def shrink(self, bound: int) -> int:
+        """Drops what goes past so many different events, oldest minutes first; returns how many decisions it dropped.
 
-    def _make_room(self, minute: int) -> bool:
-        """Drops the oldest minute, if there is one that is older."""
-        oldest = min(self._minutes, default=minute)
-        if oldest >= minute:
-            return False
-        gone = self._minutes.pop(oldest)
-        self._size -= len(gone)
-        self.dropped += sum(gone.values())
-        return True
+        Of the only minute, what came last is dropped.
+        """
+        dropped = 0
+        while (over := len(self) - bound) > 0:
+            oldest = min(self.minutes)
+            if len(self.minutes) > 1:
+                dropped += self.minutes.pop(oldest).total()
+            else:
+                events = self.minutes[oldest]
+                dropped += sum(events.pop(event) for event in list(events)[-over:])
+        if dropped:
+            kept = set().union(*self.minutes.values())
+            self.last = {event: at for event, at in self.last.items() if event in kept}
+        return dropped
+
+    def _add(self, minute: int, events: Counter[E]) -> None:
+        held = self.minutes.setdefault(minute, events)
+        if held is not events:
+            held.update(events)
 
 
 def unknown_scopes(places: Collection[Place], known: Collection[str]) -> set[str]:

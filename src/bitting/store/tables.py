@@ -331,3 +331,23 @@ usage_counts = Table(
     PrimaryKeyConstraint("workspace_id", "step", "at", "key_id", "door", "outcome", "scope", "dataset_id"),
     Index("ix_usage_counts_key", "workspace_id", "key_id", "step", "at"),
 )
+
+# The operator's: what one process has counted, of all workspaces, and not yet added to `usage_counts`. `merged` is the
+# last number of a writer's that was added; rows up to it count no more (see usage_journal).
+usage_writers = Table(
+    "usage_writers",
+    metadata,
+    Column("id", CodeText, primary_key=True),
+    Column("merged", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+usage_journal = Table(
+    "usage_journal",
+    metadata,
+    Column("writer", CodeText, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("writer", "seq"),
+)

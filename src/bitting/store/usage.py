@@ -6,8 +6,8 @@ JSON text: the database adds a whole batch by one statement, while the process g
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,21 +42,25 @@ _PLACE = (
     usage_counts.c.scope,
     usage_counts.c.dataset_id,
 )
-# A list of rows, as a table with the one column `value`.
+# A list of rows, as a table with the one column `value`, and an object's names and values.
 _ROWS = {"sqlite": "json_each(:rows)", "postgresql": "json_array_elements(CAST(:rows AS json)) AS listed(value)"}
+_COUNTS = {"sqlite": "json_each(given.counts)", "postgresql": "json_each_text(given.counts)"}
 # `+` keeps SQLite from going through all of a workspace's keys for each row.
 _WORKSPACE = {"sqlite": "+keys.workspace_id", "postgresql": "keys.workspace_id"}
-# A dataset is named where it was just called by its name, and nothing is counted for a workspace that is gone.
+# Keys come together with what else is the same: SQLite reads a JSON text anew for each value that is taken out of it,
+# so the rows are materialized. A dataset is named where it was just called by its name, and nothing is counted for a
+# workspace that is gone.
 _ADD = """
-INSERT INTO usage_counts (workspace_id, step, at, key_id, door, outcome, scope, dataset_id, count)
-SELECT workspaces.id, :step, given.at, given.key_id, given.door, given.outcome, given.scope,
-       coalesce(datasets.id, given.dataset_id), sum(given.count)
-FROM (
-    SELECT CAST(value ->> 0 AS BIGINT) AS at, value ->> 1 AS key_id, value ->> 2 AS door, value ->> 3 AS outcome,
-           value ->> 4 AS scope, value ->> 5 AS dataset, CAST(value ->> 6 AS BIGINT) AS dataset_id,
-           CAST(value ->> 7 AS BIGINT) AS count
+WITH given AS MATERIALIZED (
+    SELECT CAST(value ->> 0 AS BIGINT) AS at, value ->> 1 AS door, value ->> 2 AS outcome, value ->> 3 AS scope,
+           value ->> 4 AS dataset, CAST(value ->> 5 AS BIGINT) AS dataset_id, value -> 6 AS counts
     FROM {rows}
-) AS given
+)
+INSERT INTO usage_counts (workspace_id, step, at, key_id, door, outcome, scope, dataset_id, count)
+SELECT workspaces.id, :step, given.at, counted.key, given.door, given.outcome, given.scope,
+       coalesce(datasets.id, given.dataset_id), sum(CAST(counted.value AS BIGINT))
+FROM given
+CROSS JOIN {counts} AS counted
 JOIN workspaces ON workspaces.id = :workspace
 LEFT JOIN datasets ON datasets.workspace_id = workspaces.id AND datasets.name = given.dataset
 WHERE true
@@ -109,7 +113,7 @@ class UsageQueries(TenantQueries):
 
     def add(self, counts: Mapping[Place, int]) -> None:
         """Adds counts of minutes, without names that no dataset has; nothing at all if the workspace is gone."""
-        self._add(Step.MINUTE, [(*place, 0, count) for place, count in counts.items()])
+        self._add(Step.MINUTE, ((*place, 0, count) for place, count in counts.items()))
 
     def note_uses(self, used: Mapping[str, int]) -> bool:
         """Notes when keys were last used. False: the workspace's keys are just being changed, try again later.
@@ -141,7 +145,7 @@ class UsageQueries(TenantQueries):
         sums: Counter[tuple[Any, ...]] = Counter()
         for at, key, door, outcome, scope, dataset, count in rows:
             sums[COARSER[step].floor(at), key, door, outcome, scope, None, dataset] += count
-        self._add(COARSER[step], [(*place, count) for place, count in sums.items()])
+        self._add(COARSER[step], ((*place, count) for place, count in sums.items()))
         return len(rows) >= _ROLLED_AT_ONCE
 
     def page(
@@ -188,13 +192,17 @@ class UsageQueries(TenantQueries):
             wanted += [bucket <= after[0], _before(by, after)]
         return self._select(usage_counts, *labelled, table.count).where(*wanted)
 
-    def _add(self, step: Step, rows: Sequence[Sequence[Any]]) -> None:
-        if rows:
-            self._run(_ADD, rows, step=int(step))
+    def _add(self, step: Step, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Adds rows of at, key, door, outcome, scope, name of the dataset, or its id, and count."""
+        by_place: defaultdict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
+        for at, key, *rest, count in rows:
+            by_place[at, *rest][key] = count
+        if by_place:
+            self._run(_ADD, [(*place, counts) for place, counts in by_place.items()], step=int(step))
 
     def _run(self, statement: str, rows: Sequence[Sequence[Any]], **more: Any) -> None:
         dialect = self.connection.dialect.name
-        sql = text(statement.format(rows=_ROWS[dialect], workspace=_WORKSPACE[dialect]))
+        sql = text(statement.format(rows=_ROWS[dialect], counts=_COUNTS[dialect], workspace=_WORKSPACE[dialect]))
         self.connection.execute(sql, {"workspace": self.workspace, "rows": msgspec.json.encode(rows).decode(), **more})
 
 
