@@ -34,8 +34,8 @@ def main() -> None:
         with place(dialect) as where:
             lines += measured(where, dialect, options.keys, options.rounds, rows)
     text = (
-        "A verification that reads the database, beside the driver's own read of the same statement on a connection"
-        f" that it holds. Medians of {options.rounds} rounds, quartiles in brackets; files in the page cache.\n\n"
+        "A verification that reads the database, beside the driver's own read of the same row on a connection that it"
+        f" holds. Medians of {options.rounds} rounds, quartiles in brackets; files in the page cache.\n\n"
     )
     publish("cold", text + table(HEADS, rows), lines)
 

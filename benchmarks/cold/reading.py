@@ -16,8 +16,8 @@ import uvloop
 
 from benchmarks.cold.filling import OURS, digest, secret
 from benchmarks.roles.timing import Way
-from bitting.backend import system_clock
 from bitting.store import point_reads, primary
+from bitting.store.clock import system_clock
 from bitting.store.engine import Store
 from bitting.store.identities import statement_by_digests
 from bitting.verify.cache import KeyCache
@@ -111,7 +111,7 @@ class Reading:
     # --- the driver's own ---
 
     def driver(self) -> Way:
-        """The same statement on a connection that is held."""
+        """The same row, all its columns, on a connection that is held."""
         if self._store.dialect == "sqlite":
             self._driver = sqlite3.connect(self._store.url.database or "", isolation_level=None)
             statement = statement_by_digests("sqlite", "= ?")

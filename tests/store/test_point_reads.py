@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bitting.core.errors import Unavailable
 from bitting.core.ids import new_id
@@ -494,6 +495,26 @@ def sqlite_reads(tmp_path: Path) -> Iterator[tuple[Store, SqlitePointReads]]:
     yield store, reads
     reads.close()
     store.close()
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made(), st.text(st.characters(exclude_categories=["Cs"])), st.integers(-(2**63), 2**63 - 1))
+def test_a_row_is_read_as_its_columns_stand(
+    sqlite_reads: tuple[Store, SqlitePointReads], made: Made, text: str, number: int
+) -> None:
+    """Column by column as the driver has them, whatever text and number stands there, and of several rows each."""
+    store, reads = sqlite_reads
+    digests = (os.urandom(32), os.urandom(32))
+    identity = put(store, made, digests[0])
+    add_key(store, identity.workspace, digests[1])
+    with store.write() as connection:
+        given_ = (text, text, number, identity.key.id)
+        connection.exec_driver_sql("UPDATE keys SET name = ?, access = ?, created_at = ? WHERE id = ?", given_)
+        connection.exec_driver_sql("UPDATE roles SET name = ? WHERE id = 1", (text,))
+    with contextlib.closing(sqlite3.connect(store.url.database or "")) as driver:
+        rows = driver.execute(statement_by_digests("sqlite", "IN (?, ?)"), digests).fetchall()
+    assert len(rows) == 2
+    assert sorted(map(repr, reads.read(digests))) == sorted(repr(Found._make(row)) for row in rows)
 
 
 def test_a_writer_keeps_no_reader_waiting(sqlite_reads: tuple[Store, SqlitePointReads]) -> None:

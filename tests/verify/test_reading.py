@@ -132,6 +132,22 @@ def test_what_is_remembered_of_shapes_is_small_and_keeps_no_policy(store: Store,
     assert again is not None and again.policy.knows(("links:action-999",))
 
 
+def test_what_was_read_of_a_long_shape_is_found_again(store: Store, reader: KeyReader) -> None:
+    """By its digest: keys of it share as those of a short one do, and those of another don't."""
+    workspace = some_workspace(store)
+    names = ["links:read", *(f"links:{'x' * 60}-{n}" for n in range(5))]
+    given: list[dict[str, Any]] = [{"scopes": tuple(names)}, {"scopes": tuple(names)}, {"scopes": tuple(names[:-1])}]
+    entries = []
+    for facts in given:
+        secret = mint("bit")
+        add_key(store, workspace, digest_of(secret), **facts)
+        entries.append(reader.read(digest_of(secret), 0))
+    one, two, other = entries
+    assert one is not None and two is not None and other is not None
+    assert one.policy is two.policy and one.policy is not other.policy
+    assert len(reader._shapes) == 2
+
+
 def test_what_is_no_key_is_not_looked_for(tmp_path: Path) -> None:
     """Where looking would fail."""
     nowhere = reader_of(Store(f"sqlite:///{tmp_path}/nowhere.db"))

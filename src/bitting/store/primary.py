@@ -51,6 +51,7 @@ class Primary:
         session = {"options": settings, "application_name": "bitting-point-reads"}
         self._options: dict[str, Any] = {**NETWORK, **options, **session}
         self._connection: psycopg.Connection[Any] | None = None
+        self._rows = Transformer()  # of the connection: how its columns are read is looked up once
         self._poll = select.poll()
         self._until = 0.0  # of the round
 
@@ -83,12 +84,14 @@ class Primary:
         connection = self._connection or self._connect()
         connection.pgconn.send_query_prepared(_NAME, [_array(digests)], [_BINARY], _BINARY)
         answer = self._answer(connection.pgconn)
-        rows = Transformer.from_context(connection)
-        rows.set_pgresult(answer)
-        return rows.load_rows(0, answer.ntuples, Found._make)
+        self._rows.set_pgresult(answer)
+        found = self._rows.load_rows(0, answer.ntuples, Found._make)
+        self._rows.set_pgresult(None)
+        return found
 
     def _connect(self) -> psycopg.Connection[Any]:
         self._connection = connection = psycopg.connect(autocommit=True, **self._options)
+        self._rows = Transformer.from_context(connection)
         server = connection.pgconn
         server.nonblocking = 0  # sending is quick: a round fits into the socket's buffer
         self._poll = select.poll()

@@ -29,6 +29,7 @@ from bitting.verify.limits import Limiter
 MAX_SHAPES = 1024
 """How many shapes are kept; past it, all are worked out anew."""
 _MAX_TEXT = 200  # characters of a shape's parts; of longer ones the digest is kept
+_decode, _encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
 
 Told = Callable[[Entry | None, Exception | None], None]
 """Is told once, by any thread, what was found or why it can't be known; it must not raise."""
@@ -110,16 +111,19 @@ class KeyReader:
             ends=ends,
             dead=same.dead,
             blocked=same.blocked,
-            lineage=() if found.lineage == "[]" else tuple(msgspec.json.decode(found.lineage)),
-            metadata=b"{}" if found.metadata == "{}" else msgspec.json.encode(msgspec.json.decode(found.metadata)),
+            lineage=() if found.lineage == "[]" else tuple(_decode(found.lineage)),
+            metadata=b"{}" if found.metadata == "{}" else _encode(_decode(found.metadata)),
             spend=self._limiter.prepare(same.workspace, limits, self._clock()) if limits else None,
             epoch=began,
         )
 
     def _same(self, found: Found) -> tuple[_Shape, Policy]:
         """What keys of its shape have in common."""
-        shape = _shape_of(found)
+        shape = found.shape
         same = self._shapes.get(shape)
+        if same is None:
+            shape = _shortened(shape)
+            same = self._shapes.get(shape)
         policy = None if same is None else same.policy()
         if same is not None and policy is not None:
             return same, policy
@@ -132,11 +136,11 @@ class KeyReader:
         return same, entry.policy
 
 
-def _shape_of(found: Found) -> tuple[object, ...]:
-    """A row's shape, without its long texts."""
-    parts, *more = found.shape
+def _shortened(shape: tuple[object, ...]) -> tuple[object, ...]:
+    """A shape without its long texts; one that has none as it is."""
+    parts, *more = shape
     assert isinstance(parts, tuple)  # noqa: S101 - the columns that keys have in common
-    return (*map(_short, parts), *more)
+    return (tuple(map(_short, parts)), *more)
 
 
 def _short(part: object) -> object:
