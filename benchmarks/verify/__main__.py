@@ -17,7 +17,6 @@ from benchmarks.report import Line, line, publish
 from benchmarks.report import ratio as ratio_line
 from benchmarks.roles.report import table
 from benchmarks.roles.timing import Way, compare
-from bitting.backend import system_clock
 from bitting.core.authority import Access, UserType
 from bitting.core.ids import new_id
 from bitting.core.lifecycle import Identity
@@ -25,6 +24,7 @@ from bitting.core.limits import LimitsOf, RateLimit
 from bitting.core.network import parse_networks
 from bitting.core.principal import KeyFacts, WorkspaceId
 from bitting.core.tokens import mint
+from bitting.store.clock import system_clock
 from bitting.store.engine import Store
 from bitting.verify.cache import KeyCache
 from bitting.verify.counting import Event
@@ -48,7 +48,8 @@ BURST: LimitsOf = (KEY.id, (RateLimit("burst", 10**9, 60),), None)
 class Fresh:
     """A feed that was read just now."""
 
-    good_until = math.inf
+    def __init__(self) -> None:
+        self.good_until = math.inf
 
 
 def verifier(*limits: LimitsOf) -> Verifier:

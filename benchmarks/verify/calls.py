@@ -37,7 +37,8 @@ App = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 class Fresh:
     """A feed that was read just now."""
 
-    good_until = math.inf
+    def __init__(self) -> None:
+        self.good_until = math.inf
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from time import monotonic, time_ns
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection
@@ -31,6 +31,7 @@ from bitting.core.schema import Catalogue, Dataset
 from bitting.settings import Settings
 from bitting.store.attached import AttachedRecords
 from bitting.store.audit import AuditEntry, Refusal
+from bitting.store.clock import system_clock
 from bitting.store.connections import Attachable, Connections
 from bitting.store.engine import Store
 from bitting.store.feed import Batch, append_change, open_feed
@@ -48,11 +49,6 @@ from bitting.verify.reading import KeyReader
 from bitting.verify.routes import RouteTables
 from bitting.verify.usage import Usage
 from bitting.verify.verifier import Verifier
-
-
-def system_clock() -> int:
-    """Now, in microseconds since 1970 UTC."""
-    return time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)

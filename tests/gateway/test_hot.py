@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bitting.backend import Backend, Context
+from bitting.backend import Context
 from bitting.core.errors import Unavailable
 from bitting.core.forwarded import IDENTITY_HEADERS
 from bitting.core.ids import new_id
@@ -176,14 +175,6 @@ async def send_to(hot: HotPath, path: str, headers: dict[str, str], **scope: Any
     return sent
 
 
-def told_of_all(backend: Backend) -> None:
-    """Waits until the feed has brought what was changed so far: from then on what is kept stays."""
-    feed: Any = backend.lookup.feed
-    enough = feed.reads + 2
-    while feed.reads < enough:
-        time.sleep(0.01)
-
-
 def asking(secret: str | None, target: str = "/links/7", **more: str) -> dict[str, str]:
     headers = {"X-Original-Method": "GET", "X-Original-URI": target, "X-Forwarded-Proto": "https", **more}
     return headers if secret is None else {**headers, "X-Api-Key": secret}
@@ -201,7 +192,7 @@ async def test_what_is_kept_is_answered_in_front_and_nothing_is_while_the_feed_i
     hot = HotPath(behind, backend, parse_networks(TRUSTED))
     path = f"/v1/authorize/{shop.id}"
     assert await send_to(hot, path, asking(key.secret)) == []  # not kept yet
-    told_of_all(backend)
+    api.settle()
     for secret in (key.secret, foreign.secret):
         assert backend.lookup.entry(secret)
     backend.routes.table(shop.id)
@@ -255,7 +246,7 @@ async def test_a_quota_that_can_not_be_drawn_is_for_the_framework_to_say(
     key = shop.key(quota={"limit": 100, "refill": "never"})
     backend, path = api.backend, f"/v1/authorize/{shop.id}"
     hot = HotPath(behind, backend, parse_networks(TRUSTED))
-    told_of_all(backend)
+    api.settle()
     backend.lookup.entry(key.secret)
     backend.routes.table(shop.id)
 

@@ -10,12 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from uvicorn import Config
 
 from bitting.server import protocol
-from bitting.server.workers import DrainingServer
+from tests.support.ending import PATIENCE, running
 
-PATIENCE = 30.0  # seconds; only ever reached by a test that fails
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -39,51 +37,6 @@ class Application:
         await asyncio.to_thread(self.go.wait, PATIENCE)
 
 
-class Ending(DrainingServer):
-    """Says when it has begun to serve and to end; ends when told."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config, self.began_to_serve)
-        self.serving, self.told, self.beats = threading.Event(), threading.Event(), 0
-
-    def began_to_serve(self) -> None:
-        self.beats += 1
-        self.serving.set()
-
-    async def _wait_tasks_to_complete(self) -> None:
-        self.told.set()  # every connection was told by now
-        await super()._wait_tasks_to_complete()
-
-    def end(self) -> None:
-        """Have it end, and wait until all connections know."""
-        self.should_exit = True
-        assert self.told.wait(PATIENCE)
-
-
-@contextmanager
-def running(app: Any = None) -> Iterator[tuple[Ending, int]]:
-    """A server on a free port."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    given = Config(
-        app or Application(),
-        http="bitting.server.protocol:BoundedHttp",
-        lifespan="off",
-        log_level="critical",
-        timeout_graceful_shutdown=int(PATIENCE),
-    )
-    server = Ending(given)
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    try:
-        assert server.serving.wait(PATIENCE)
-        yield server, listening.getsockname()[1]
-    finally:
-        server.should_exit = server.force_exit = True
-        thread.join(PATIENCE)
-        listening.close()
-        assert not thread.is_alive()
-
-
 @contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
@@ -103,7 +56,7 @@ def answer(connection: socket.socket) -> bytes:
 def test_an_idle_connection_is_answered_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its request may have been on the way; it is told that it was the last, and the connection ends after it."""
     monkeypatch.setattr(protocol, "IDLE_SECONDS", PATIENCE)
-    with running() as (server, port), connected(port) as used, connected(port) as fresh:
+    with running(Application()) as (server, port), connected(port) as used, connected(port) as fresh:
         used.sendall(GET)
         assert b"connection: close" not in answer(used)
         server.end()
@@ -116,7 +69,7 @@ def test_an_idle_connection_is_answered_once_more(monkeypatch: pytest.MonkeyPatc
 def test_an_idle_connection_is_closed_cleanly_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """It needn't ask."""
     monkeypatch.setattr(protocol, "IDLE_SECONDS", 0.05)
-    with running() as (server, port), connected(port) as used, connected(port) as fresh:
+    with running(Application()) as (server, port), connected(port) as used, connected(port) as fresh:
         used.sendall(GET)
         answer(used)
         server.end()
@@ -154,7 +107,7 @@ def test_requests_sent_together_are_all_answered() -> None:
 
 def test_nobody_new_is_let_in() -> None:
     """Who comes is refused at once."""
-    with running() as (server, port):
+    with running(Application()) as (server, port):
         server.end()
         with pytest.raises(ConnectionRefusedError), connected(port):
             pass
@@ -162,5 +115,5 @@ def test_nobody_new_is_let_in() -> None:
 
 def test_it_beats_when_it_begins() -> None:
     """That is how its keeper knows."""
-    with running() as (server, _):
+    with running(Application()) as (server, _):
         assert server.beats >= 1

@@ -7,6 +7,7 @@ workspaces of its own, so that tests share a server and no data.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 import httpx2
 import uvicorn
 
-from bitting.backend import Backend, Context, system_clock
+from bitting.backend import Backend, Context
 from bitting.core.authority import UserType
 from bitting.core.ids import new_id
 from bitting.core.plans import DEFAULT_PLANS
@@ -24,6 +25,7 @@ from bitting.core.principal import Principal, UserFacts, WorkspaceId, operator
 from bitting.keys.service import create_key
 from bitting.server.app import create_app
 from bitting.settings import Settings
+from bitting.store.clock import system_clock
 from bitting.store.engine import Store
 from bitting.store.migrate import migrate
 from bitting.store.tenancy import Tenant
@@ -52,6 +54,13 @@ class Api:
     backend: Backend
     clock: Clock
     client: httpx2.Client
+
+    def settle(self) -> None:
+        """Waits until the feed has brought what was changed so far: from then on what is kept stays."""
+        feed: Any = self.backend.lookup.feed
+        enough = feed.reads + 2
+        while feed.reads < enough:
+            time.sleep(0.01)
 
     def workspace(self, *, plan: str = "unlimited", prefix: str = "bit", **policies: Any) -> Workspace:
         """A new, empty workspace."""
@@ -190,7 +199,7 @@ def serving(app: Any) -> Iterator[str]:
             app,
             host="127.0.0.1",
             port=0,
-            http="bitting.server.protocol:BoundedHttp",
+            http="bitting.server.hot.wire:HotHttp",
             log_level="critical",
             access_log=False,
             proxy_headers=False,

@@ -12,10 +12,10 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from bitting.backend import system_clock
 from bitting.core.changes import ChangeEvent, ChangeKind
 from bitting.core.errors import Unavailable
 from bitting.core.principal import WorkspaceId
+from bitting.store.clock import system_clock
 from bitting.store.engine import Store
 from bitting.store.feed import Batch, FeedSource, append_change, open_feed
 from bitting.store.migrate import migrate
@@ -392,7 +392,7 @@ def commit(store: Store, target: str) -> None:
 
 _WRITER = """
 import sys
-from bitting.backend import system_clock
+from bitting.store.clock import system_clock
 from bitting.core.changes import ChangeKind
 from bitting.store.engine import Store
 from bitting.store.feed import append_change

@@ -143,7 +143,7 @@ def _run(listening: socket.socket, workers: int) -> None:
     config = Config(
         _APP,
         factory=True,
-        http="bitting.server.protocol:BoundedHttp",
+        http="bitting.server.hot.wire:HotHttp",
         access_log=False,
         proxy_headers=False,
         server_header=False,

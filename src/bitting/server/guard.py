@@ -75,7 +75,7 @@ class Guard:
         except Interrupted as error:
             _log.warning("export_interrupted", request_id=request_id, why=str(error))
         except Exception as error:
-            _log.error("internal_error", request_id=request_id, error=type(error).__name__, where=_where(error))
+            _log.error("internal_error", request_id=request_id, error=type(error).__name__, where=where(error))
             if not answered:
                 scope["state"]["code"] = Code.INTERNAL
                 await problem(Code.INTERNAL, INTERNAL_DETAIL, request_id)(scope, receive, tagged)
@@ -117,7 +117,7 @@ def _route(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", "-"))
 
 
-def _where(error: BaseException) -> list[str]:
+def where(error: BaseException) -> list[str]:
     """File and line of each frame; neither values nor messages, which may quote a secret."""
     frames: list[str] = []
     trace: Any = error.__traceback__

@@ -46,7 +46,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self._counted > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse()
         if not self._in_head and self._body_timer is None:
-            self._body_timer = self.loop.call_later(BODY_ENDS, self.transport.abort)
+            self._await_body()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a field of the head; one that comes after the body (a trailer, RFC 9110 §6.5) is no header of ours."""
@@ -58,7 +58,7 @@ class BoundedHttp(HttpToolsProtocol):
         """A part of the body, which the application bounds: what is counted begins anew."""
         self._counted = 0
         if not self._refused:
-            super().on_body(body)
+            self._take_body(body)
 
     def on_headers_complete(self) -> None:
         """The head is whole; a body may follow."""
@@ -67,16 +67,14 @@ class BoundedHttp(HttpToolsProtocol):
         if too_large:  # it came whole in a few large reads
             self._refuse()
             return
-        super().on_headers_complete()
-        if self._ending:
-            self.cycle.keep_alive = False
+        self._begin()
 
     def on_message_complete(self) -> None:
         """What comes now is the next request's head."""
         self._in_head, self._counted = True, 0
         self._stop_waiting()
         if not self._refused:
-            super().on_message_complete()
+            self._complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody waits for the body any more."""
@@ -93,6 +91,23 @@ class BoundedHttp(HttpToolsProtocol):
             self.loop.call_later(IDLE_SECONDS, self._close_idle)
         else:
             self.cycle.keep_alive = False
+
+    def _begin(self) -> None:
+        """A request whose head is within bounds begins."""
+        super().on_headers_complete()
+        if self._ending:
+            self.cycle.keep_alive = False
+
+    def _take_body(self, body: bytes) -> None:
+        """A part of its body."""
+        super().on_body(body)
+
+    def _complete(self) -> None:
+        """It is whole."""
+        super().on_message_complete()
+
+    def _await_body(self) -> None:
+        self._body_timer = self.loop.call_later(BODY_ENDS, self.transport.abort)
 
     def _stop_waiting(self) -> None:
         if self._body_timer is not None:

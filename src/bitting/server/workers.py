@@ -9,6 +9,7 @@ too, rather than hold the address with nobody to look after them.
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -55,6 +56,15 @@ class DrainingServer(Server):
         if counter % _BEAT_TICKS == 0:
             self._beat()
         return await super().on_tick(counter)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to serve; what is there by then stays, and the garbage collector need not go through it any more.
+
+        Each of its full turns would hold all requests up for as long as that takes (measured: 130 ms, each second).
+        """
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops listening, has every connection end after its last answer, and waits for that."""

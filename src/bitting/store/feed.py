@@ -31,6 +31,7 @@ from sqlalchemy import BigInteger, Connection, Text, cast, func
 from bitting.core.changes import ChangeEvent, ChangeKind
 from bitting.core.errors import Unavailable
 from bitting.core.principal import WorkspaceId
+from bitting.store.clock import system_clock
 from bitting.store.engine import NETWORK, Store
 from bitting.store.tables import changes
 
@@ -71,7 +72,7 @@ def open_feed(store: Store, clock: Callable[[], int] | None = None) -> FeedSourc
         store: whose database.
         clock: now, in microseconds UTC; the system's unless given.
     """
-    clock = clock or _system_clock
+    clock = clock or system_clock
     return SqliteFeed(store, clock) if store.dialect == "sqlite" else PostgresFeed(store, clock)
 
 
@@ -329,7 +330,3 @@ def _identity(connection: psycopg.Connection) -> tuple[Any, ...] | None:
 
 def _event(seq: int, workspace: str, kind: str, target: str) -> ChangeEvent:
     return ChangeEvent(seq, WorkspaceId(workspace), ChangeKind(kind), target)
-
-
-def _system_clock() -> int:
-    return time.time_ns() // 1000

@@ -76,7 +76,8 @@ class Lookup:
         entry = cache.entries.get(digest)
         if entry is None or entry.epoch != cache.epoch:
             return cache.get(digest)
-        entry.hot = True
+        if not entry.hot:  # to set it is dearer than to look
+            entry.hot = True
         return entry
 
     def entry(self, key: str) -> Entry | None:
@@ -164,15 +165,19 @@ class Lookup:
                 finding.found, finding.error, finding.over = found, error, True
                 if self._finding.get(digest) is finding:
                     del self._finding[digest]
-            for tell in finding.waiting:
-                tell()
+            if finding.waiting is not None:
+                for tell in finding.waiting:
+                    tell()
 
     def _wait(self, finding: _Finding, tell: Callable[[], None]) -> bool:
         """Has `tell` called when a reading is over; whether it isn't yet."""
         with self._lock:
-            if not finding.over:
-                finding.waiting.append(tell)
-            return not finding.over
+            if finding.over:
+                return False
+            if finding.waiting is None:
+                finding.waiting = []
+            finding.waiting.append(tell)
+            return True
 
     def _await(self, finding: _Finding) -> None:
         over = Lock()
@@ -201,12 +206,12 @@ class _Finding:
 
     __slots__ = ("began", "epoch", "error", "found", "over", "waiting")
 
+    found: Entry | None  # once it is over
+    error: Exception | None  # so is this
+
     def __init__(self, began: float, epoch: int) -> None:
-        self.began, self.epoch = began, epoch
-        self.found: Entry | None = None
-        self.error: Exception | None = None
-        self.over = False
-        self.waiting: list[Callable[[], None]] = []
+        self.began, self.epoch, self.over = began, epoch, False
+        self.waiting: list[Callable[[], None]] | None = None  # few are waited for
 
     def result(self) -> Entry | None:
         """What was found; raises why it can't be known."""

@@ -9,13 +9,14 @@ again after it; what was charged stays charged, and nothing is charged twice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any
 
 import msgspec
 
 from bitting.core.decisions import Code, Denied
 from bitting.core.principal import WorkspaceId
+from bitting.store.clock import system_clock
 from bitting.verify.counting import VALID, Count, Door, count_nothing
 from bitting.verify.entries import Asked, Entry, judge
 from bitting.verify.limits import Limiter, Outcome, Spend
@@ -51,7 +52,9 @@ class Verifier:
 
     def __init__(self, lookup: Lookup, clock: Callable[[], int], limiter: Limiter[Any]) -> None:
         self.lookup, self._clock, self.limiter = lookup, clock, limiter
-        self._try_charge = limiter.try_charge
+        # The system's clock without a call of ours: one of two dozen things that a decision does.
+        self._nanoseconds = time_ns if clock is system_clock else lambda: clock() * 1000
+        self._kept, self._try_charge = lookup.kept, limiter.try_charge
         self.count: Count = count_nothing
 
     def verify(
@@ -71,8 +74,8 @@ class Verifier:
         call spends from the key's limits; door: as what it is counted.
         Raises Unavailable when the store has to be read and can't be.
         """
-        entry = self.lookup.kept(key) or self.lookup.entry(key)
-        now, asked = self._clock(), (scopes, environment, ip)
+        entry = self._kept(key) or self.lookup.entry(key)
+        now, asked = self._nanoseconds() // 1000, (scopes, environment, ip)
         verdict = self.decide(entry, workspace, asked, cost, now, door)
         return verdict or self.charged(key, entry, asked, cost, now, door)
 
@@ -86,8 +89,8 @@ class Verifier:
         cost: int = 1,
     ) -> Verdict:
         """The same, for asyncio: nothing waits but the caller."""
-        entry = self.lookup.kept(key) or await self.lookup.entry_async(key)
-        now, asked = self._clock(), (scopes, environment, ip)
+        entry = self._kept(key) or await self.lookup.entry_async(key)
+        now, asked = self._nanoseconds() // 1000, (scopes, environment, ip)
         verdict = self.decide(entry, workspace, asked, cost, now, Door.LIBRARY)
         return verdict or await self.charged_async(key, entry, asked, cost, now, Door.LIBRARY)
 
@@ -126,7 +129,7 @@ class Verifier:
         (good, spend), since = _spending(entry), monotonic()
         outcome = self.limiter.charge(spend, cost, now)
         if not self.holds(good, since):
-            entry = self.lookup.kept(key) or self.lookup.entry(key)
+            entry = self._kept(key) or self.lookup.entry(key)
         verdict = self.settled(entry, good.workspace, asked, outcome)
         return self.counted(verdict, door, good.workspace, asked[0])
 
@@ -137,7 +140,7 @@ class Verifier:
         (good, spend), since = _spending(entry), monotonic()
         outcome = await self.limiter.charge_async(spend, cost, now)
         if not self.holds(good, since):
-            entry = self.lookup.kept(key) or await self.lookup.entry_async(key)
+            entry = self._kept(key) or await self.lookup.entry_async(key)
         verdict = self.settled(entry, good.workspace, asked, outcome)
         return self.counted(verdict, door, good.workspace, asked[0])
 
@@ -166,7 +169,7 @@ class Verifier:
 
     def check(self, workspace: WorkspaceId, key: str, asked: Asked) -> Verdict:
         """Decide as `verify` does; `charge` and `counted` follow, once more is decided."""
-        entry = self.lookup.kept(key) or self.lookup.entry(key)
+        entry = self._kept(key) or self.lookup.entry(key)
         if entry is None or entry.workspace != workspace:
             return UNKNOWN
         return Verdict(judge(entry, asked, self._clock()), entry)

@@ -70,7 +70,7 @@ class ExactLimiter(SharingLimiter[Remote]):
         if isinstance(taken, Taken) and (outcome is None or outcome.refused):
             self._purses.put_back(spend.purses, taken, cost)
         if isinstance(taken, NotEnough) and outcome is not None and not outcome.refused:
-            return Outcome("quota_exceeded", taken.retry_after_us, spend, outcome.states, outcome.now)
+            return Outcome(spend, outcome.states, outcome.now, "quota_exceeded", taken.retry_after_us)
         return outcome
 
     def _taken(self, spend: Spend[Remote], cost: int, now: int) -> Taken | NotEnough:
@@ -89,7 +89,7 @@ class ExactLimiter(SharingLimiter[Remote]):
         states = tuple(
             whole * rate.limit + rest for rate, whole, rest in zip(spend.rates, pairs[::2], pairs[1::2], strict=True)
         )
-        return Outcome(None, None, spend, states, now) if passes else refusal(spend, states, now, cost)
+        return Outcome(spend, states, now) if passes else refusal(spend, states, now, cost)
 
     def _make(self, name: Name, rate: Rate) -> Remote:  # noqa: ARG002
         return Remote(name)

@@ -130,7 +130,7 @@ class LeasedLimiter(SharingLimiter[Lease]):
                 after.append(cell.full_at * rate.limit - tokens * rate.step)  # as Lease.state has it
                 if tokens * 2 < cell.size and not cell.renewing:
                     self._renew(cell, spend.workspace, now)
-            return Outcome(None, None, spend, tuple(after), now)
+            return Outcome(spend, tuple(after), now)
 
     def close(self) -> None:
         """Lets go of the server too."""
@@ -156,7 +156,7 @@ class LeasedLimiter(SharingLimiter[Lease]):
             return self._by_mode(spend, cost, now)
         unknown = any(cell.full_at == gcra.NONE for cell in spend.cells)
         empty = None if unknown else self._purses.refusal(spend.purses, spend.quotas, cost, now)
-        return None if empty is None else Outcome("quota_exceeded", empty.retry_after_us, spend, states, now)
+        return None if empty is None else Outcome(spend, states, now, "quota_exceeded", empty.retry_after_us)
 
     def _fetch(self, spend: Spend[Lease], cost: int, now: int) -> Outcome | None:
         """Lease what windows are short of; if none is, or the mode decides about them, quotas are."""

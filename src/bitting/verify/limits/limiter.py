@@ -108,5 +108,5 @@ class Limiter(ABC, Generic[AnyCell]):
         """The outcome as far as quotas go, charged if it passes: the last thing asked. Whoever calls holds the lock."""
         taken = self._purses.take(spend.purses, spend.quotas, cost, now)
         if isinstance(taken, NotEnough):
-            return Outcome("quota_exceeded", taken.retry_after_us, spend, states, now)
-        return None if taken is None else Outcome(None, None, spend, states, now)
+            return Outcome(spend, states, now, "quota_exceeded", taken.retry_after_us)
+        return None if taken is None else Outcome(spend, states, now)

@@ -28,18 +28,18 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """Passed and charged, or refused and nothing charged.
 
     Attributes:
-        refused: why, or None.
-        retry_after_us: when to come back; None where waiting doesn't help.
         spend: what was charged.
         states: of each window, as core/gcra has them; empty when they aren't known.
         now: microseconds of the clock by which they count.
+        refused: why, or None.
+        retry_after_us: when to come back; None where waiting doesn't help.
     """
 
-    refused: Refusal | None
-    retry_after_us: int | None
     spend: Spend[Any]
     states: tuple[int, ...]
     now: int
+    refused: Refusal | None = None
+    retry_after_us: int | None = None
 
     @property
     def windows(self) -> list[WindowLeft]:
@@ -63,4 +63,4 @@ def refused_by_rates(spend: Spend[Any], states: tuple[int, ...], now: int, cost:
 def refusal(spend: Spend[Any], states: tuple[int, ...], now: int, cost: int) -> Outcome:
     """Refused by a window: to come back when all of them let the call pass."""
     waits = [gcra.wait(rate, state, now, cost) for rate, state in zip(spend.rates, states, strict=True)]
-    return Outcome("rate_limited", longest(waits), spend, states, now)
+    return Outcome(spend, states, now, "rate_limited", longest(waits))
