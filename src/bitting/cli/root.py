@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from bitting import __version__
-from bitting.cli import apply, attach, audit, doctor, keys, records, routes, sample, serve, settings, workspaces
+from bitting.cli import (
+    apply,
+    attach,
+    audit,
+    doctor,
+    keys,
+    records,
+    routes,
+    sample,
+    serve,
+    settings,
+    usage,
+    workspaces,
+)
 from bitting.cli.errors import ExpectedErrors
 
 # Plain tracebacks for what nobody expected: a pretty one may show the values of variables.
@@ -44,6 +57,7 @@ app.command("plans")(workspaces.plans)
 app.command("sample")(sample.sample)
 app.command("attach")(attach.attach)
 app.command("doctor")(doctor.doctor)
+app.command("usage")(usage.usage)
 app.add_typer(workspaces.group, name="workspaces")
 app.add_typer(keys.group, name="keys")
 app.add_typer(apply.roles, name="roles")
