@@ -37,7 +37,7 @@ class Ending(DrainingServer):
 
 
 @contextmanager
-def running(app: Any) -> Iterator[tuple[Ending, int]]:
+def running(app: Any, **options: Any) -> Iterator[tuple[Ending, int]]:
     """A server on a free port."""
     listening = socket.create_server(("127.0.0.1", 0))
     given = Config(
@@ -48,6 +48,7 @@ def running(app: Any) -> Iterator[tuple[Ending, int]]:
         access_log=False,
         proxy_headers=False,
         timeout_graceful_shutdown=int(PATIENCE),
+        **options,
     )
     server = Ending(given)
     thread = threading.Thread(target=server.run, args=([listening],))

@@ -108,12 +108,15 @@ OTHER = b"GET /elsewhere HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @contextmanager
-def wired(workspace: Workspace) -> Iterator[Wire]:
+def wired(workspace: Workspace, **options: Any) -> Iterator[Wire]:
     """A connection to a server whose caches know the workspace's owner."""
     api = workspace.api
     assert workspace.owner.post("/v1/routes", ROUTE).is_success
     app = Noted(api)
-    with running(app) as (server, port), socket.create_connection(("127.0.0.1", port), DEADLINE) as connection:
+    with (
+        running(app, **options) as (server, port),
+        socket.create_connection(("127.0.0.1", port), DEADLINE) as connection,
+    ):
         made = Wire(connection, app, workspace, server)
         api.settle()
         api.backend.lookup.entry(workspace.owner.secret)  # from now on both are kept
@@ -252,3 +255,41 @@ def test_a_request_that_is_coming_while_the_server_ends_is_answered(line: Wire) 
     assert is_valid(told)
     assert told[1]["connection"] == "close"
     assert line.ended()
+
+
+@pytest.mark.parametrize("order", ["v", "vov", "vo"])
+def test_a_connection_that_nobody_uses_any_more_is_closed(workspace: Workspace, order: str) -> None:
+    """Whoever has answered last."""
+    with wired(workspace, timeout_keep_alive=1) as line:
+        for which in order:
+            line.send(line.verify if which == "v" else OTHER)
+            assert line.answer()[0] == (200 if which == "v" else 418)
+        assert line.ended()
+
+
+def test_a_connection_is_kept_while_a_request_is_coming(line: Wire) -> None:
+    """However long ago the last hot answer was."""
+    line.send(line.verify)
+    assert is_valid(line.answer())
+    (protocol,) = line.server.server_state.connections
+    loop = protocol.loop
+    done = threading.Event()
+
+    def late() -> None:  # as if the time were over
+        protocol._told_at -= 10 * protocol.timeout_keep_alive
+        protocol._close_unused()
+        done.set()
+
+    line.send(line.verify[:30])
+    seen = threading.Event()
+
+    def look() -> None:  # whether the piece has been read
+        if protocol._counted:
+            seen.set()
+
+    while not seen.wait(0.01):
+        loop.call_soon_threadsafe(look)
+    loop.call_soon_threadsafe(late)
+    assert done.wait(DEADLINE)
+    line.send(line.verify[30:])
+    assert is_valid(line.answer())

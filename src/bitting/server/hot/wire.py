@@ -7,7 +7,9 @@ a wait, goes the way of all other requests.
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -25,6 +27,8 @@ _VERIFY, _AUTHORIZE = PATH.encode(), PREFIX.encode()
 class HotHttp(BoundedHttp):
     """BoundedHttp in front of an application, and of HotPath's calls without one."""
 
+    _told_at = 0.0
+    _closing: asyncio.TimerHandle | None = None
     _held: bytes | None = None  # the body so far of a request that the application doesn't know of
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -123,5 +127,23 @@ class HotHttp(BoundedHttp):
             raise ValueError("a header holds a line break")
         self.transport.write(b"%b\r\n%b" % (head, end["body"]))
         self.server_state.total_requests += 1
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._told_at = monotonic()
+        if self._closing is None:
+            self._closing = self.loop.call_later(self.timeout_keep_alive, self._close_unused)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody will use it any more."""
+        if self._closing is not None:
+            self._closing.cancel()
+        super().connection_lost(exc)
+
+    def _close_unused(self) -> None:
+        """Closes a connection that wasn't used for as long as one is kept; one timer looks after many answers."""
+        self._closing = None
+        if self.timeout_keep_alive_task is not None:  # the application has answered since: that one looks after it
+            return
+        left = self.timeout_keep_alive - (monotonic() - self._told_at)
+        if left <= 0 and self._idle and self._counted == 0:
+            self.timeout_keep_alive_handler()
+        else:
+            self._closing = self.loop.call_later(max(left, 1.0), self._close_unused)

@@ -2,120 +2,112 @@
 
 from __future__ import annotations
 
-import math
 from time import sleep
 
 from bitting.core import gcra
 from bitting.core.gcra import Rate
+from bitting.store.engine import Store
 from bitting.verify.limits.cells import Cell, Name
-from bitting.verify.limits.limiter import Limiter
+from bitting.verify.limits.limiter import Limiter, Mode
 from bitting.verify.limits.outcome import Outcome, refused_by_rates
 from bitting.verify.limits.spend import Spend
 
 
 class Window(Cell):
-    """The state of one window, in ticks of 1/`scale` microsecond (see core/gcra).
+    """The state of one window, in ticks of 1/`scale` microsecond (see core/gcra)."""
 
-    Whoever changes it takes it out and puts it back. Only one thread can: a list's `pop` and `append` are atomic, and
-    the two take half as long as a lock.
-    """
-
-    __slots__ = ("scale", "states")
+    __slots__ = ("scale", "state")
 
     def __init__(self, name: Name, scale: int) -> None:
         super().__init__(name)
-        self.scale, self.states = scale, [gcra.NONE]
+        self.scale, self.state = scale, gcra.NONE
 
     def idle(self, now: int) -> bool:
         """Whether all calls are free again."""
-        return all(state <= now * self.scale for state in self.states or (math.inf,))
+        return self.state <= now * self.scale
 
-    def take(self) -> int:
-        """Takes the state out, when nobody else has it: that is a matter of two lines elsewhere."""
-        while True:
-            try:
-                return self.states.pop()
-            except IndexError:
-                sleep(0)
-
-    def settle(self, rate: Rate, state: int, now: int) -> int:
-        """A state that was taken out, as it counts now, in the ticks of that rate."""
+    def settle(self, rate: Rate, now: int) -> int:
+        """The state as it counts now, in the ticks of this limit; kept that way if it was in another's."""
         if self.scale != rate.limit:
-            state = gcra.rescaled(state, self.scale, rate.limit)
-        return gcra.settled(rate, state, now)
+            self.state, self.scale = gcra.rescaled(self.state, self.scale, rate.limit), rate.limit
+        self.state = gcra.settled(rate, self.state, now)
+        return self.state
 
 
 class MemoryLimiter(Limiter[Window]):
     """Exact in one process, and of that process only. Without a quota nothing here does I/O."""
+
+    def __init__(self, store: Store, mode: Mode = "closed") -> None:
+        super().__init__(store, mode)
+        # Whoever changes states takes this out of the list, which one thread can at a time, and puts it back: `pop` and
+        # `append` are atomic, and both take half as long as a lock, which is what a charge would cost most for.
+        self._turn = [True]
 
     def try_charge(self, spend: Spend[Window], cost: int, now: int) -> Outcome | None:
         """Charges without I/O; None only when a quota has to be drawn."""
         cell, rate = spend.only, spend.rate
         if cell is None or rate is None:
             return self._charge_all(spend, cost, now)
-        limit, states = rate.limit, cell.states
+        limit, turn = rate.limit, self._turn
         at = now * limit
         try:
-            kept = state = states.pop()
-        except IndexError:
+            turn.pop()
+        except IndexError:  # somebody else's
             return self._charge_all(spend, cost, now)
         try:  # gcra.charged, written out: most calls go this way
-            spent = rate.step if cost == 1 else rate.step * cost
+            state, spent = cell.state, rate.step if cost == 1 else rate.step * cost
             after = at + spent if state < at else state + spent
             passes = after - at <= rate.span and cell.scale == limit
             if passes:
-                kept = after
+                cell.state = after
         finally:
-            states.append(kept)
+            turn.append(True)
         return Outcome(spend, (after,), now) if passes else self._charge_all(spend, cost, now)
 
     def _charge_all(self, spend: Spend[Window], cost: int, now: int) -> Outcome | None:
-        with self._lock:  # so that of those who wait for several states none waits for another
-            states = tuple([cell.take() for cell in spend.cells])
-            kept = [(cell.scale, state) for cell, state in zip(spend.cells, states, strict=True)]
-            try:
-                outcome, states = self._charged(spend, states, cost, now)
-                kept = [(rate.limit, state) for rate, state in zip(spend.rates, states, strict=True)]
-            finally:
-                for cell, (scale, state) in zip(spend.cells, kept, strict=True):
-                    cell.scale = scale
-                    cell.states.append(state)
-            return outcome
-
-    def _charged(
-        self, spend: Spend[Window], states: tuple[int, ...], cost: int, now: int
-    ) -> tuple[Outcome | None, tuple[int, ...]]:
-        """What comes of a charge, and the states from then on."""
         after = []
-        for cell, rate, state in zip(spend.cells, spend.rates, states, strict=True):
-            at = now * rate.limit
-            then = (at if state < at else state) + cost * rate.step
-            if then - at > rate.span or cell.scale != rate.limit:
-                return self._charged_slowly(spend, states, cost, now)
-            after.append(then)
-        return self._finished(spend, states, tuple(after), cost, now)
+        with self._lock:
+            self._take_turn()
+            try:
+                for cell, rate in zip(spend.cells, spend.rates, strict=True):
+                    at, state = now * rate.limit, cell.state
+                    state = (at if state < at else state) + cost * rate.step
+                    if state - at > rate.span or cell.scale != rate.limit:
+                        return self._charge_slowly(spend, cost, now)
+                    after.append(state)
+                return self._finish(spend, cost, now, tuple(after))
+            finally:
+                self._turn.append(True)
 
-    def _charged_slowly(
-        self, spend: Spend[Window], states: tuple[int, ...], cost: int, now: int
-    ) -> tuple[Outcome | None, tuple[int, ...]]:
+    def _take_turn(self) -> None:
+        """Waits, not for long: for a few lines of `try_charge`. Whoever does has the lock, so only one does."""
+        while True:
+            try:
+                self._turn.pop()
+            except IndexError:
+                sleep(0)
+            else:
+                return
+
+    def _charge_slowly(self, spend: Spend[Window], cost: int, now: int) -> Outcome | None:
         """Refuses, or charges cells that were kept for another limit or by a clock that has been set back."""
-        parts = zip(spend.cells, spend.rates, states, strict=True)
-        settled = tuple([cell.settle(rate, state, now) for cell, rate, state in parts])
-        refused = refused_by_rates(spend, settled, now, cost)
+        states = tuple(cell.settle(rate, now) for cell, rate in zip(spend.cells, spend.rates, strict=True))
+        refused = refused_by_rates(spend, states, now, cost)
         if refused is not None:
-            return refused, settled
-        after = tuple([state + cost * rate.step for state, rate in zip(settled, spend.rates, strict=True)])
-        return self._finished(spend, settled, after, cost, now)
+            return refused
+        after = tuple(state + cost * rate.step for state, rate in zip(states, spend.rates, strict=True))
+        return self._finish(spend, cost, now, after)
 
-    def _finished(
-        self, spend: Spend[Window], states: tuple[int, ...], after: tuple[int, ...], cost: int, now: int
-    ) -> tuple[Outcome | None, tuple[int, ...]]:
-        """Charges the windows if the quotas agree."""
+    def _finish(self, spend: Spend[Window], cost: int, now: int, after: tuple[int, ...]) -> Outcome | None:
+        """Charge the windows if the quotas agree."""
         if spend.purses:
+            states = tuple(cell.state for cell in spend.cells)
             outcome = self._spend_quotas(spend, cost, now, states)
             if outcome is None or outcome.refused:
-                return outcome, states
-        return Outcome(spend, after, now), after
+                return outcome
+        for cell, state in zip(spend.cells, after, strict=True):
+            cell.state = state
+        return Outcome(spend, after, now)
 
     def _make(self, name: Name, rate: Rate) -> Window:
         return Window(name, rate.limit)
