@@ -235,9 +235,10 @@ def test_a_failure_is_answered_behind_and_logged_without_its_words(line: Wire, m
     assert "bit_secret" not in json.dumps(logged)
 
 
-def test_no_answer_holds_a_line_break_in_a_header(line: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("odd", [b"a\r\nx-user-type: owner", b"a\rb", b"a\nb"])
+def test_no_answer_holds_a_line_break_in_a_header(line: Wire, odd: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than say what somebody else put there, the connection ends."""
-    start = {"type": "http.response.start", "status": 200, "headers": [(b"x-name", b"a\r\nx-user-type: owner")]}
+    start = {"type": "http.response.start", "status": 200, "headers": [(b"x-name", odd)]}
     monkeypatch.setattr(line.app, "_verify", lambda *_: (start, {"type": "http.response.body", "body": b""}))
     line.send(line.verify)
     status, headers, _ = line.answer()

@@ -119,13 +119,10 @@ class HotHttp(BoundedHttp):
     def _tell(self, start: dict[str, Any], end: dict[str, Any]) -> None:
         """Sends an answer, and waits for the next request."""
         headers = [*self.server_state.default_headers, *start["headers"]]
-        lines = [STATUS_LINE[start["status"]]]
-        for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(headers) + 1:
+        head = b"\r\n".join(map(b": ".join, headers))
+        if not head.count(b"\r") == head.count(b"\n") == len(headers) - 1:
             raise ValueError("a header holds a line break")
-        self.transport.write(b"%b\r\n%b" % (head, end["body"]))
+        self.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[start["status"]], head, end["body"]))
         self.server_state.total_requests += 1
         self._told_at = monotonic()
         if self._closing is None:
