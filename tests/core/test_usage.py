@@ -24,6 +24,7 @@ from bitting.core.usage import (
     span,
     unknown_scopes,
 )
+from bitting.core.values import format_instant, parse_instant
 
 NOW = 1_790_000_000_123_456
 MINUTE, HOUR, DAY = (step.micros for step in Step)
@@ -91,6 +92,14 @@ def test_spans_are_bounded(step: Step, usual: int, earliest: int | None, too_lon
     if too_long is not None:
         with pytest.raises(InvalidInput, match="at once"):
             span(step, NOW - too_long, None, NOW)
+
+
+def test_no_span_begins_before_an_instant_can_be_written() -> None:
+    """The usual length before a time of the first days there are."""
+    for days in (0, 14):
+        found = span(Step.DAY, None, parse_instant("0001-01-01T00:00:00Z", "to") + days * DAY, NOW)
+        assert format_instant(found.start) == "0001-01-01T00:00:00Z"
+        assert format_instant(found.end) == f"0001-01-{days + 1:02}T00:00:00Z"
 
 
 def test_a_span_ends_after_it_begins_and_not_in_the_future() -> None:

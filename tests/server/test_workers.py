@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -105,6 +106,38 @@ def test_requests_sent_together_are_all_answered() -> None:
         assert said.count(b"connection: close") == 1
 
 
+def test_who_asks_much_more_than_is_answered_is_cut_off() -> None:
+    """Requests that wait for the answer before theirs take memory, and need no key."""
+    app = Application()
+    with running(app) as (_, port), connected(port) as greedy:
+        with suppress(OSError):  # it may be cut off while it sends
+            greedy.sendall(GET.replace(b"/ ", b"/slow ", 1) + GET * 1_000)
+        assert cut_off(greedy)
+        app.go.set()
+        with connected(port) as other:
+            other.sendall(GET * 50)
+            said = b""
+            while said.count(b"hello") < 50:
+                said += other.recv(65_536)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost:", GET + b"\r\n"])
+def test_a_head_that_never_ends_ends_the_connection(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can keep connections for nothing."""
+    monkeypatch.setattr(protocol, "HEAD_ENDS", 0.1)
+    with running(Application()) as (_, port), connected(port) as connection:
+        connection.sendall(begun)
+        assert cut_off(connection)
+
+
+def cut_off(connection: socket.socket) -> bool:
+    """Whether the server ends a connection; waits for it."""
+    with suppress(ConnectionResetError):
+        while connection.recv(65_536):
+            pass
+    return True
+
+
 def test_nobody_new_is_let_in() -> None:
     """Who comes is refused at once."""
     with running(Application()) as (server, port):
@@ -117,3 +150,14 @@ def test_it_beats_when_it_begins() -> None:
     """That is how its keeper knows."""
     with running(Application()) as (server, _):
         assert server.beats >= 1
+
+
+def test_what_is_there_when_it_begins_is_out_of_the_collectors_sight() -> None:
+    """A full turn of the collector would hold all requests up for as long as it takes to go through it."""
+    gc.unfreeze()
+    with running(Application()) as (_, port), connected(port) as connection:
+        connection.sendall(GET)
+        answer(connection)
+        frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    assert frozen > len(gc.get_objects()) / 2

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from bitting.core.errors import Unavailable
 from bitting.core.policies import Policies
@@ -211,6 +211,47 @@ def test_what_a_dead_process_journaled_is_taken_over_once(site: Site) -> None:
     for other in others:
         other.take_over()
     assert (site.rows(), site.counts()) == (0, {"a": 2, "b": 2})
+
+
+def test_a_row_that_nobody_can_read_keeps_no_other_from_being_taken_over(site: Site) -> None:
+    """Of a newer version, say; it stays until it is forgotten."""
+    for _ in range(4):
+        dead, _ = site.process()
+        count(dead, "a")
+        dead.flush()
+    with site.store.write() as connection:
+        first = connection.execute(select(usage_journal.c.writer).order_by(usage_journal.c.writer)).scalars().first()
+        bad = usage_journal.update().where(usage_journal.c.writer == first)
+        connection.execute(bad.values(body=b'[[1,[[["verify"],{}]]]]'))
+    site.now += (ABANDONED_SECONDS + 1) * SECOND
+    site.process()[0].take_over()
+    assert (site.rows(), site.counts()) == (1, {"a": 3})
+
+
+@pytest.mark.parametrize("workspace", ["wsp_a\0", "wsp_\ud800", "w" * 200_000])
+def test_a_workspace_that_there_can_not_be_keeps_nobody_from_being_counted(site: Site, workspace: str) -> None:
+    """The library may be asked about anything."""
+    usage, _ = site.process(Sizes())
+    count(usage, "a")
+    usage.count((Door.LIBRARY, WorkspaceId(workspace), None, "invalid_key", (), None))
+    assert usage.flush()
+    assert site.counts() == {"a": 1}
+
+
+def test_names_of_many_scopes_are_bounded_before_they_wait(site: Site) -> None:
+    """However long they are and in whatever order: what waits is bounded by its number."""
+    usage, _ = site.process()
+    scopes = [f"links:{'a' * 100}{number}" for number in range(50)]
+    for turn in range(50):
+        shuffled = (*scopes[turn:], *scopes[:turn])
+        usage.count((Door.VERIFY, OURS, "a", VALID, shuffled, None))
+    usage.count((Door.VERIFY, OURS, "a", VALID, ("links:b", "links:c"), None))
+    usage.flush()
+    with site.store.read() as connection:
+        bodies = connection.execute(select(usage_journal.c.body)).scalars().all()
+    assert [len(body) < 500 for body in bodies] == [True]
+    usage.flush(merge=True)
+    assert site.counts() == {"a": 51}
 
 
 def test_a_process_that_was_frozen_counts_nothing_twice(site: Site) -> None:

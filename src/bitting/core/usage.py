@@ -49,6 +49,7 @@ COARSER = {Step.MINUTE: Step.HOUR, Step.HOUR: Step.DAY}
 """What rows of a step are rolled up to; days stay."""
 _KEPT = {Step.MINUTE: 2 * Step.DAY.micros, Step.HOUR: 90 * Step.DAY.micros}
 _LONGEST = {Step.MINUTE: 2 * Step.DAY.micros, Step.HOUR: 90 * Step.DAY.micros, Step.DAY: 3_660 * Step.DAY.micros}
+_EARLIEST = -62_135_596_800_000_000  # microseconds: the year 1, before which no instant can be written
 _USUAL = {Step.MINUTE: Step.HOUR.micros, Step.HOUR: Step.DAY.micros, Step.DAY: 30 * Step.DAY.micros}
 
 
@@ -85,7 +86,7 @@ def span(step: Step, start: int | None, end: int | None, now: int) -> Span:
     first = last - _USUAL[step] if start is None else start
     if first >= last:
         raise InvalidInput.at("query.from", "must be before 'to', and in the past")
-    begin = step.floor(first)
+    begin = max(step.floor(first), _EARLIEST)
     found = Span(begin, step.floor(last - 1) + step.micros, step)
     since = kept_since(step, now)
     if since is not None and begin < since:

@@ -21,6 +21,10 @@ LINGER_SECONDS = 2.0
 LINGER_BYTES = 8 * 1_048_576
 BODY_ENDS = BODY_SECONDS + 5.0
 """Seconds after which a connection ends whose body is not complete: whoever waits for it had time to say so."""
+HEAD_ENDS = 60.0
+"""Seconds after which a connection ends whose first byte, or whose head's rest, doesn't come."""
+MAX_WAITING = 100
+"""Requests that may wait on one connection for the answer before theirs; past it the connection ends."""
 IDLE_SECONDS = 1.0
 """While the server ends: how long a connection without a request is kept, since one may be on its way."""
 
@@ -34,6 +38,12 @@ class BoundedHttp(HttpToolsProtocol):
     _refused = False
     _ending = False
     _body_timer: asyncio.TimerHandle | None = None
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody has come, and is to say something soon."""
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_ENDS, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Counts what belongs to no body, before it and after it, and hands everything on."""
@@ -45,8 +55,11 @@ class BoundedHttp(HttpToolsProtocol):
         super().data_received(data)  # where a head or a part of a body is complete, counting begins anew
         if self._counted > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse()
-        if not self._in_head and self._body_timer is None:
-            self._await_body()
+        if not self._in_head:
+            if self._body_timer is None:
+                self._await_body()
+        elif self._counted and self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_ENDS, self.transport.abort)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a field of the head; one that comes after the body (a trailer, RFC 9110 §6.5) is no header of ours."""
@@ -65,12 +78,21 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole; a body may follow."""
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
         too_large = self._head > MAX_HEAD_BYTES
         self._in_head, self._counted, self._head = False, 0, 0
         if too_large:  # it came whole in a few large reads
             self._refuse()
             return
+        if self._refused:
+            return
         self._begin()
+        # Reading pauses while one waits, but what was read already goes on, and each answer lets more be read.
+        if len(self.pipeline) > MAX_WAITING:
+            self._refused = True
+            self.transport.abort()
 
     def on_message_complete(self) -> None:
         """What comes now is the next request's head."""
@@ -80,8 +102,10 @@ class BoundedHttp(HttpToolsProtocol):
             self._complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody waits for the body any more."""
+        """Nobody waits for the head or the body any more."""
         self._stop_waiting()
+        if self._head_timer is not None:
+            self._head_timer.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:

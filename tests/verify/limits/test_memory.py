@@ -15,7 +15,7 @@ from bitting.core.gcra import Rate
 from bitting.core.limits import RateLimit
 from bitting.core.principal import WorkspaceId
 from bitting.store.engine import Store
-from bitting.verify.limits import MemoryLimiter, Part
+from bitting.verify.limits import MemoryLimiter, Part, memory
 from tests.support.limits import rule
 from tests.support.races import at_once
 
@@ -92,6 +92,19 @@ def test_threads_never_pass_more_than_the_limit_however_often_they_take_turns(st
         assert sum(number for number in at_once([charge] * 8) if isinstance(number, int)) == 10_000
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_a_turn_that_is_lost_is_found_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that a signal's handler interrupted just there stops nobody's calls for good."""
+    monkeypatch.setattr(memory, "_LOST_SECONDS", 0.01)
+    limiter = MemoryLimiter(store)
+    spend = limiter.prepare(OURS, [part(rule(3))], START)
+    limiter._turn.clear()
+    assert limiter.charge(spend, 1, START).refused is None
+    limiter._turn.append(True)  # it was only slow
+    limiter.prepare(OURS, [part(rule(3), rule(4), name="key_2")], START)
+    assert [limiter.charge(spend, 1, START).refused for _ in range(3)] == [None, None, "rate_limited"]
+    assert limiter._turn == [True]
 
 
 def test_what_says_nothing_any_more_is_dropped(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import sleep
+from time import monotonic, sleep
 
 from bitting.core import gcra
 from bitting.core.gcra import Rate
@@ -11,6 +11,8 @@ from bitting.verify.limits.cells import Cell, Name
 from bitting.verify.limits.limiter import Limiter, Mode
 from bitting.verify.limits.outcome import Outcome, refused_by_rates
 from bitting.verify.limits.spend import Spend
+
+_LOST_SECONDS = 1.0  # after which a turn is taken for lost
 
 
 class Window(Cell):
@@ -77,11 +79,15 @@ class MemoryLimiter(Limiter[Window]):
                     after.append(state)
                 return self._finish(spend, cost, now, tuple(after))
             finally:
-                self._turn.append(True)
+                self._turn[:] = [True]  # one, even if the one that was waited for in vain is put back after all
 
     def _take_turn(self) -> None:
-        """Waits, not for long: for a few lines of `try_charge`. Whoever does has the lock, so only one does."""
-        while True:
+        """Waits, not for long: for a few lines of `try_charge`. Whoever does has the lock, so only one does.
+
+        A thread that was interrupted in these lines, by a signal's handler that raises, never puts it back.
+        """
+        until = monotonic() + _LOST_SECONDS
+        while monotonic() < until:
             try:
                 self._turn.pop()
             except IndexError:

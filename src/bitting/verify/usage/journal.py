@@ -23,6 +23,7 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
+from bitting.core.errors import Unavailable
 from bitting.core.usage import MAX_WAITING, Batch, Step, Tally
 from bitting.store import usage_journal
 from bitting.store.engine import Store
@@ -197,9 +198,15 @@ def take_over(store: Store, now: int) -> Batch:
     with store.read() as connection:
         writers = usage_journal.abandoned(connection, before)
     for writer in writers:
-        with store.write() as connection:
-            rows = usage_journal.take_over(connection, writer, before)
-            left = write(connection, Placing().batch([decoded(body, at) for at, body in rows]))
+        try:
+            with store.write() as connection:
+                rows = usage_journal.take_over(connection, writer, before)
+                left = write(connection, Placing().batch([decoded(body, at) for at, body in rows]))
+        except Unavailable:
+            raise
+        except Exception as error:  # what can't be read keeps nobody from the others'; it is forgotten some day
+            _log.warning("usage_not_taken_over", writer=writer, error=type(error).__name__)
+            continue
         late.used.update(left.used)
         if rows:
             _log.info("usage_taken_over", rows=len(rows))

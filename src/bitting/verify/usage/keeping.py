@@ -27,6 +27,7 @@ from bitting.store.tenancy import Tenant
 from bitting.store.usage import workspaces_to_roll_up
 from bitting.verify.counting import Count, Event
 from bitting.verify.usage.journal import Journal, Sizes, take_over
+from bitting.verify.usage.placing import bound_names
 
 FOLD_SECONDS = 0.1
 """How often events are folded: the minute that they are counted in is right to within this."""
@@ -155,6 +156,7 @@ class Usage:
         now, folded = self._clock(), self._folded
         self._folded = {}
         for minute, events in folded.items():
+            bound_names(events)
             self._tell(events)
             self._settled.add(minute, events, now)
         self.dropped += self._settled.shrink(self._sizes.waiting)

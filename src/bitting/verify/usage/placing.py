@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bitting.core.authority import OWN_SCOPES
+from bitting.core.jsontext import text_flaw
 from bitting.core.principal import WorkspaceId
 from bitting.core.usage import Batch, Names, Place, Tally, dataset_name, scope_name, unknown_scopes
 from bitting.store.tenancy import Tenant
@@ -20,6 +21,20 @@ NOTE_SECONDS = 30
 _MAX_NOTED = 100_000  # keys
 _AT_ONCE = 256  # events
 _log = structlog.get_logger("bitting.usage")
+
+
+def bound_names(events: Counter[Event]) -> None:
+    """Has events with several scopes bear the one name that these are counted under, however long and in what order.
+
+    What waits, in memory and in the journal, is bounded by its number, so each has to be small.
+    """
+    for event in [event for event in events if event[4] and event[4].__class__ is tuple and len(event[4]) > 1]:
+        door, workspace, key, outcome, scopes, dataset = event
+        count = events.pop(event)
+        try:
+            events[door, workspace, key, outcome, (scope_name(scopes),), dataset] += count
+        except TypeError:  # of the library, which may be given anything
+            _log.warning("usage_event_of_no_use")
 
 
 class Placing:
@@ -63,7 +78,7 @@ class Placing:
 
     def _place(self, batch: Batch, event: Event, count: int, minute: int, at: int) -> None:
         door, workspace, key, outcome, scopes, dataset = event
-        if workspace is None:  # whose it is isn't known: nobody could be shown it
+        if workspace is None or text_flaw(workspace) is not None:  # nobody could be shown it
             return
         # Only of what was allowed: whoever is refused names what it likes, and may not learn what there is.
         of = dataset_name(dataset) if outcome == VALID else ""
