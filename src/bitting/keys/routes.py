@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Response
 
 from bitting.api.answers import answer, tagged
-from bitting.api.models import ListView
+from bitting.api.models import ListView, RoleId
 from bitting.api.pages import PageRequest, page_request
 from bitting.api.routing import CONDITIONAL, IDEMPOTENT, Asking, Office, router
 from bitting.keys import service
@@ -29,6 +29,8 @@ from bitting.keys.verification import verify_key
 routes = router("keys")
 _AT_ONCE = Rotate()
 _Page = Annotated[PageRequest, Depends(page_request)]
+Status = Literal["active", "disabled", "expired", "revoked"]
+_SEARCH = "Found in a key's name, its start or its id"
 
 
 @routes.get("/keys/current", response_model=CurrentKeyView)
@@ -45,10 +47,25 @@ def verify(body: Verify, office: Office, asking: Asking, response: Response) -> 
     return verify_key(office, asking, body)
 
 
+def wanted_keys(
+    search: Annotated[str | None, Query(min_length=1, max_length=200, description=_SEARCH)] = None,
+    status: Annotated[Status | None, Query(description="As the answers tell it")] = None,
+    owner: Annotated[str | None, Query(max_length=40, description="A user's id; `none`: workspace keys")] = None,
+    role: Annotated[RoleId | None, Query(description="A role's id")] = None,
+    unusedDays: Annotated[int | None, Query(ge=0, le=3650, description="Not used for so many days, or never")] = None,
+    endingDays: Annotated[int | None, Query(ge=0, le=3650, description="Active, and ending in so many days")] = None,
+) -> service.Wanted:
+    """The dependency of the list of keys."""
+    return service.Wanted(search, status, owner, role, unusedDays, endingDays)
+
+
+_Wanted = Annotated[service.Wanted, Depends(wanted_keys)]
+
+
 @routes.get("/keys", response_model=ListView[KeyView], response_model_exclude_unset=True)
-def list_keys(office: Office, asking: Asking, page: _Page) -> dict[str, Any]:
+def list_keys(office: Office, asking: Asking, page: _Page, wanted: _Wanted) -> dict[str, Any]:
     """List keys, newest first; without administration, your own personal keys."""
-    return service.list_keys(office, asking, page)
+    return service.list_keys(office, asking, page, wanted)
 
 
 @routes.post("/keys", status_code=201, response_model=NewKeyView, dependencies=[IDEMPOTENT])

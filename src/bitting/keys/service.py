@@ -27,21 +27,54 @@ from bitting.core.problems import InvalidInput
 from bitting.core.tokens import Secret, mint, start_of
 from bitting.keys.drafts import check_end, merge
 from bitting.keys.views import key_status, key_view
-from bitting.store.keys import KeyRow
+from bitting.store.keys import KeyFilter, KeyRow
 
 _CURSOR = "keys"
+_DAY = 86_400_000_000  # microseconds
+NO_OWNER = "none"
 _START_SHOWN = 5  # an underscore and four random characters
 
 
 # --- reading -------------------------------------------------------------------------------------
 
 
-def list_keys(backend: Backend, context: Context, page: PageRequest) -> dict[str, Any]:
-    """The keys of the workspace; for those who don't administer it, their own."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which keys a list is to hold; what is None asks for nothing.
+
+    `owner` is a user's id, or `none` for workspace keys.
+    """
+
+    search: str | None = None
+    status: str | None = None
+    owner: str | None = None
+    role: int | None = None
+    unused_days: int | None = None
+    ending_days: int | None = None
+
+    def at(self, now: int) -> KeyFilter | None:
+        """The filter at an instant, if anything is asked for."""
+        if self == Wanted():
+            return None
+        return KeyFilter(
+            now,
+            search=self.search,
+            status=self.status,
+            owner="" if self.owner == NO_OWNER else self.owner,
+            role=self.role,
+            unused_since=None if self.unused_days is None else now - self.unused_days * _DAY,
+            ending_before=None if self.ending_days is None else now + self.ending_days * _DAY,
+        )
+
+
+def list_keys(backend: Backend, context: Context, page: PageRequest, wanted: Wanted | None = None) -> dict[str, Any]:
+    """The keys of the workspace that are wanted; for those who don't administer it, of their own."""
     with backend.read(context) as reading:
         principal = reading.principal
         owner = None if principal.is_administrator else principal.user_id
-        found = reading.keys.page(page.limit, page.after(_CURSOR, int, str), owner=owner, count=page.count)
+        chosen = None if wanted is None else wanted.at(reading.now)
+        after = page.after(_CURSOR, int, str)
+        found = reading.keys.page(page.limit, after, owner=owner, wanted=chosen, count=page.count)
         return page_view(found, _CURSOR, lambda row: key_view(row, reading.now))
 
 

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from bitting.api.flaws import flaws_of
 from bitting.core.decisions import CODES, Code
 from bitting.core.errors import BittingError, ReadOnlySource, SourceUnavailable
 from bitting.core.problems import Flaw, InvalidInput
@@ -22,7 +23,6 @@ _log = structlog.get_logger("bitting.http")
 # RFC 6750 §3: how to authenticate, on every 401.
 _CHALLENGE = 'Bearer realm="bitting", ApiKey realm="bitting", header="X-Api-Key"'
 INTERNAL_DETAIL = "Something went wrong here."
-MAX_FLAWS = 100
 _BY_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.PAYLOAD_TOO_LARGE}
 
 
@@ -90,7 +90,7 @@ def _invalid_input(request: Request, error: Exception) -> Response:
 
 def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-    flaws = [Flaw(_path(item["loc"]), _reason(item)) for item in error.errors()[:MAX_FLAWS]]
+    flaws = flaws_of(error.errors())
     return _answered(request, Code.INVALID_REQUEST, _summary(flaws), flaws=flaws)
 
 
@@ -122,28 +122,3 @@ def _answered(
 def _summary(flaws: Iterable[Flaw]) -> str:
     count = len(tuple(flaws))
     return "One thing is wrong with the request." if count == 1 else f"{count} things are wrong with the request."
-
-
-def _path(loc: tuple[int | str, ...]) -> str:
-    """`body` is left out: paths in a body stand as they are in it."""
-    parts = loc[1:] if loc and loc[0] == "body" else loc
-    return ".".join(str(part) for part in parts)[:200]
-
-
-def _reason(item: Mapping[str, Any]) -> str:
-    """The reason in a sentence of ours where pydantic's speaks of Python; its input is never repeated."""
-    return _REASONS.get(str(item["type"]), str(item["msg"]))
-
-
-_REASONS = {
-    "missing": "required",
-    "extra_forbidden": "unknown field",
-    "string_type": "a text is expected",
-    "int_type": "a whole number is expected",
-    "float_type": "a number is expected",
-    "bool_type": "true or false is expected",
-    "list_type": "a list is expected",
-    "dict_type": "an object is expected",
-    "model_type": "an object is expected",
-    "model_attributes_type": "an object is expected",
-}

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Row, and_, or_
 
 from bitting.core.authority import Access, UserType
 from bitting.core.limits import LimitsOf, parse_quota, parse_rate_limits
@@ -28,6 +28,53 @@ class KeyRow:
     last_used_at: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Which keys are wanted; instants in microseconds UTC, what is None asks for nothing.
+
+    `search` is found in a name, the start of a secret or an id, letter case apart (SQLite: of the English alphabet
+    alone); `owner` is a user's id, or "" for workspace keys; `unused_since`: not used after it, or never;
+    `ending_before`: still works, and ends by then.
+    """
+
+    now: int
+    search: str | None = None
+    status: str | None = None
+    owner: str | None = None
+    role: int | None = None
+    unused_since: int | None = None
+    ending_before: int | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The filter in SQL."""
+        found: list[ColumnElement[bool]] = []
+        if self.search is not None:
+            texts = (keys.c.name, keys.c.start, keys.c.id)
+            found.append(or_(*(text.icontains(self.search, autoescape=True) for text in texts)))
+        if self.status is not None:
+            found.append(self._having(self.status))
+        if self.owner is not None:
+            found.append(keys.c.owner_id.is_(None) if self.owner == "" else keys.c.owner_id == self.owner)
+        if self.role is not None:
+            found.append(keys.c.role_id == self.role)
+        if self.unused_since is not None:
+            found.append(or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < self.unused_since))
+        if self.ending_before is not None:
+            found += [self._having("active"), keys.c.expires_at <= self.ending_before]
+        return found
+
+    def _having(self, status: str) -> ColumnElement[bool]:
+        """As `key_status` tells them apart: the graver first."""
+        living, enabled = keys.c.revoked_at.is_(None), keys.c.enabled.is_(True)
+        if status == "revoked":
+            return keys.c.revoked_at.is_not(None)
+        if status == "disabled":
+            return and_(living, keys.c.enabled.is_(False))
+        if status == "expired":
+            return and_(living, enabled, keys.c.expires_at <= self.now)
+        return and_(living, enabled, or_(keys.c.expires_at.is_(None), keys.c.expires_at > self.now))
+
+
 class KeyQueries(TenantQueries):
     """The keys of one workspace."""
 
@@ -36,10 +83,18 @@ class KeyQueries(TenantQueries):
         return None if found is None else key_row(found, self._limited([found]))
 
     def page(
-        self, limit: int, after: list[Any] | None, *, owner: str | None = None, count: bool = False
+        self,
+        limit: int,
+        after: list[Any] | None,
+        *,
+        owner: str | None = None,
+        wanted: KeyFilter | None = None,
+        count: bool = False,
     ) -> Page[KeyRow]:
-        """Keys, newest first; those of one owner if named."""
+        """Keys, newest first; those of one owner if named, and those that are wanted."""
         ours = [] if owner is None else [keys.c.owner_id == owner]
+        if wanted is not None:
+            ours += wanted.conditions()
         query = newest_first(self._select(keys).where(*ours), keys.c.created_at, keys.c.id, after)
         rows = list(self.connection.execute(query.limit(limit + 1)))
         limited = self._limited(rows)
