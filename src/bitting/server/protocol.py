@@ -33,7 +33,8 @@ class BoundedHttp(HttpToolsProtocol):
     """The server's protocol: MAX_HEAD_BYTES of a head at most, and no more than a read of the socket beyond is kept."""
 
     _counted = 0
-    _head = 0
+    _read = 0  # at once, the last time
+    _head_at_most = 0  # bytes: only heads that may be too long are measured
     _in_head = True
     _refused = False
     _ending = False
@@ -47,7 +48,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Counts what belongs to no body, before it and after it, and hands everything on."""
-        self._counted += len(data)
+        self._read = len(data)
+        self._counted += self._read
+        self._head_at_most += self._read
         if self._refused:
             if self._counted > LINGER_BYTES:
                 self.transport.abort()
@@ -64,7 +67,6 @@ class BoundedHttp(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a field of the head; one that comes after the body (a trailer, RFC 9110 §6.5) is no header of ours."""
         if self._in_head:
-            self._head += len(name) + len(value)
             name = name.lower()  # what uvicorn's own does: a call less for each field of each request
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
@@ -81,8 +83,9 @@ class BoundedHttp(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-        too_large = self._head > MAX_HEAD_BYTES
-        self._in_head, self._counted, self._head = False, 0, 0
+        too_large = self._head_at_most > MAX_HEAD_BYTES and _size(self.headers) > MAX_HEAD_BYTES
+        self._head_at_most = self._read  # the next head may have begun in what was read just now
+        self._in_head, self._counted = False, 0
         if too_large:  # it came whole in a few large reads
             self._refuse()
             return
@@ -164,3 +167,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._refused = True
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+def _size(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) for name, value in headers)

@@ -23,6 +23,7 @@ from bitting.core.network import Networks
 from bitting.core.permission import may_use_scope
 from bitting.core.principal import KeyFacts, Principal, UserFacts, WorkspaceId
 from bitting.verify.limits import Spend
+from bitting.verify.lines import Headers, headers_of, lines_of
 from bitting.verify.sharing import SMALL_BYTES, Answers, Declaration, Declarations
 
 FOREVER = 2**63 - 1
@@ -36,8 +37,6 @@ _POLICY_BYTES, _NETWORK_BYTES = 1_500, 200  # one without texts, and each networ
 Asked = tuple[tuple[str, ...], str | None, str | None]
 """What is asked of a key: all scopes that are required, the environment that it must be of (None: any), and the
 address that it is sent from, as text (None: unknown)."""
-Headers = list[tuple[bytes, bytes]]
-"""As ASGI has them: names in small letters, and values."""
 _ENVIRONMENT = insufficient("The key is of another environment.")
 _EXPIRED = Denied(Code.EXPIRED_KEY, "This key has expired, or was replaced by rotation.")
 
@@ -67,7 +66,7 @@ class Policy:
         self._declaration, self._answers = declaration, declaration.answers
         self.shown, self.anywhere, self.weight = shown, not allowed, 0
         self.decided: dict[Asked, Denied | None] = {}
-        self._told: Headers | None = None
+        self._told: bytes | None = None
 
     @property
     def size(self) -> int:
@@ -95,8 +94,8 @@ class Policy:
         return self._declaration.knows(scopes)
 
     @property
-    def told(self) -> Headers:
-        """The headers that tell the server behind a gateway what the key may do; all but who it is."""
+    def told(self) -> bytes:
+        """The headers that tell the server behind a gateway what the key may do; all but who it is. As lines."""
         if self._told is None:
             principal = self._principal
             headers = identity_headers(
@@ -109,7 +108,7 @@ class Policy:
                 scopes=principal.scopes,
             )
             told = ((name, value) for name, value in headers.items() if name not in (KEY_ID, USER_ID))
-            self._told = [(name.lower().encode(), value.encode()) for name, value in told]
+            self._told = lines_of((name.lower().encode(), value.encode()) for name, value in told)
         return self._told
 
     def _decide(self, scopes: tuple[str, ...], environment: str | None, address: str | None) -> Denied | None:
@@ -159,8 +158,12 @@ class Entry(msgspec.Struct, gc=False):
 
     def identity(self) -> Headers:
         """The headers by which the server behind a gateway is told whose request it gets: core's IDENTITY_HEADERS."""
+        return headers_of(self.told() + self.policy.told)
+
+    def told(self) -> bytes:
+        """Those of them that say who it is, as lines; the policy's say the rest."""
         user = b"" if self.user_id is None else self.user_id.encode()
-        return [(b"x-key-id", self.key_id.encode()), (b"x-user-id", user), *self.policy.told]
+        return b"x-key-id: %b\r\nx-user-id: %b\r\n" % (self.key_id.encode(), user)
 
 
 class Policies:
@@ -181,6 +184,8 @@ class Policies:
         spend: what a call with the key spends from, if anything.
         """
         key = identity.key
+        if not f"{key.id}{key.owner}".isprintable():  # they stand in headers as they are: see `Entry.told`
+            raise ValueError("an id that is none")
         alive = refusal(key_alive(identity, 0))
         dead = alive is not None and alive.code in (Code.REVOKED_KEY, Code.DISABLED_KEY)
         ends = [end for end in (key.expires_at, identity.secret_ends) if end is not None]

@@ -58,14 +58,14 @@ def test_credential_and_way_are_those_of_the_long_reading(
         "client": None if peer is None else (peer, 1),
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
     }  # fmt: skip
-    found, facts = found_in(scope), request_facts(Request(scope), PROXIES)
+    found, facts = found_in(scope["headers"]), request_facts(Request(scope), PROXIES)
     names = [name for name, _ in headers]
     assert (found is None) == (len(set(names)) < len(names) or facts.transport.from_browser)
     if found is None:
         return
     credential = find_credential(facts.api_keys, facts.authorizations, "", "")
     assert credential_in(found) == (credential if isinstance(credential, Denied) else credential.reveal())
-    way, transport = WAY_OF(scope, found), facts.transport
+    way, transport = WAY_OF((peer, scheme), found), facts.transport
     assert (way.fit, way.address) == (transport.secure or transport.local, transport.address)
     assert way.by_gateway == (gateway_trusted(peer, PROXIES) is None)
 
@@ -73,7 +73,6 @@ def test_credential_and_way_are_those_of_the_long_reading(
 def test_long_headers_fill_no_memory() -> None:
     """They come before any key is looked at."""
     value = b"1.2.3.4, " * 5_000 + b"1.2.3.4"
-    scope = {"client": ("10.0.0.9", 1), "scheme": "http", "headers": []}
     before = sys.getrefcount(value)
-    assert WAY_OF(scope, {b"x-forwarded-for": value}).address == "1.2.3.4"
+    assert WAY_OF(("10.0.0.9", "http"), {b"x-forwarded-for": value}).address == "1.2.3.4"
     assert sys.getrefcount(value) == before

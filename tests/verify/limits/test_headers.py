@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bitting.core.limits import RateLimit
 from bitting.core.principal import WorkspaceId
 from bitting.store.engine import Store
@@ -79,3 +81,11 @@ def test_a_full_window(store: Store) -> None:
     told = headers(charged(store, ("key_1", [BURST], None), cost=0), NOW)
     assert told["RateLimit"] == '"burst";r=100;t=0'
     assert told["X-RateLimit-Reset"] == "1800000001"
+
+
+@pytest.mark.parametrize("odd", ["a\r\nx-user-type: owner", "a\rb", "a\nb"])
+def test_a_name_that_holds_a_line_break_is_not_told(store: Store, odd: str) -> None:
+    """Neither alone nor beside another."""
+    for limits in ([RateLimit(odd, 100, 60)], [BURST, RateLimit(odd, 100, 60)]):
+        with pytest.raises(ValueError, match="line break"):
+            headers(charged(store, ("key_1", limits, None)), NOW)

@@ -12,33 +12,29 @@ from bitting.core.forwarded import DECISION_STATUS, gateway_status
 from bitting.core.ids import RANDOM_LENGTH, new_id
 from bitting.core.tokens import BASE62
 from bitting.server.errors import problem
-from bitting.verify.entries import Headers
+from bitting.verify.lines import headers_of, lines_of
 
-Answer = tuple[dict[str, Any], dict[str, Any]]
-"""The two messages of an answer: how it starts, and its body."""
+Answer = tuple[int, tuple[bytes, ...], bytes, bytes]
+"""Status, headers as lines (see `verify.lines`; first those that many answers share, then its own), and body."""
 Maybe = Answer | Awaitable[Answer | None] | None
 """An answer, the wait for one, or None: the question is not usual."""
 
-NO_STORE = (b"cache-control", b"no-store")
-JSON = (b"content-type", b"application/json")
 _DECISION = DECISION_STATUS.lower().encode()
-ALLOWED = [(_DECISION, b"200"), NO_STORE, (b"content-length", b"0")]
-_LENGTHS = [(b"content-length", b"%d" % length) for length in range(2048)]
+ALLOWED = lines_of([(_DECISION, b"200"), (b"cache-control", b"no-store"), (b"content-length", b"0")])
 _NO_ID = "req_" + "0" * RANDOM_LENGTH
 
 
-def answered(status: int, headers: Headers, body: bytes) -> Answer:
-    """An answer."""
+def messages(answer: Answer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An answer as ASGI has it: how it starts, and its body."""
+    status, shared, own, body = answer
+    headers = [header for lines in shared for header in _shared(lines)]
     return (
-        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.start", "status": status, "headers": headers + headers_of(own)},
         {"type": "http.response.body", "body": body},
     )
 
 
-def length_of(body: bytes) -> tuple[bytes, bytes]:
-    """The header that says how long a body is."""
-    length = len(body)
-    return _LENGTHS[length] if length < len(_LENGTHS) else (b"content-length", b"%d" % length)
+_shared = lru_cache(maxsize=1024)(headers_of)
 
 
 def request_ids() -> Iterator[bytes]:
@@ -50,16 +46,20 @@ def request_ids() -> Iterator[bytes]:
             yield from map((begin + high + low).__add__, pairs)
 
 
-def gateway_refusal(denied: Denied, request_id: bytes, left: Headers, *, only_403: bool) -> Answer:
-    """What a gateway is told of a refused request: the problem document that the framework would answer with."""
-    status, headers, before, after = _problem(denied)
-    said = [*headers, *left, (_DECISION, b"%d" % status), (b"x-request-id", request_id)]
-    return answered(gateway_status(status, only_403=only_403), said, before + request_id + after)
+def gateway_refusal(denied: Denied, request_id: bytes, left: bytes, *, only_403: bool) -> Answer:
+    """What a gateway is told of a refused request: the problem document that the framework would answer with.
+
+    left: what is told of limits, as lines.
+    """
+    status, lines, before, after = _problem(denied)
+    own = b"x-request-id: %b\r\n%b" % (request_id, left)
+    return gateway_status(status, only_403=only_403), (lines,), own, before + request_id + after
 
 
 @lru_cache(maxsize=1024)
-def _problem(denied: Denied) -> tuple[int, Headers, bytes, bytes]:
-    """A refusal's document, cut where the request's id stands."""
+def _problem(denied: Denied) -> tuple[int, bytes, bytes, bytes]:
+    """A refusal: its status, its headers, and the document, cut where the request's id stands."""
     response = problem(denied.code, denied.reason, _NO_ID)
     before, after = bytes(response.body).split(_NO_ID.encode())
-    return response.status_code, response.raw_headers, before, after
+    status = response.status_code
+    return status, lines_of([*response.raw_headers, (_DECISION, b"%d" % status)]), before, after

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from starlette.types import Scope
-
 from bitting.backend import Backend
 from bitting.core.decisions import Denied
 from bitting.core.errors import Unavailable
@@ -14,16 +12,16 @@ from bitting.core.forwarded import key_in_target, original_in
 from bitting.core.gateway import Route, find_route
 from bitting.core.ids import is_id
 from bitting.gateway.deciding import decide, refused, to_be_told, unknown
-from bitting.server.hot.answers import ALLOWED, Answer, Maybe, answered, gateway_refusal
-from bitting.server.hot.head import WayOf, credential_in, found_in
+from bitting.server.hot.answers import ALLOWED, Answer, Maybe, gateway_refusal
+from bitting.server.hot.head import Source, WayOf, credential_in, found_in
 from bitting.verify.counting import Door
-from bitting.verify.entries import Entry, Headers
+from bitting.verify.entries import Entry
 from bitting.verify.limits import Outcome, Spend, lines
+from bitting.verify.lines import Headers
 from bitting.verify.verifier import Verdict
 
 PREFIX = "/v1/authorize/"
 _QUERIES = {b"": False, b"deny=403": True}
-_NOTHING: Headers = []
 
 
 class Authorizing:
@@ -37,19 +35,18 @@ class Authorizing:
         self._limiter, self._clock = backend.limiter, backend.clock
         self._way_of, self._ids = way_of, ids
 
-    def answer(self, scope: Scope) -> Maybe:
-        """The answer to a GET below PREFIX; only limits that others count make it wait."""
-        only_403 = _QUERIES.get(scope["query_string"])
-        found = found_in(scope)
+    def answer(self, workspace: str, query: bytes, headers: Headers, source: Source) -> Maybe:
+        """The answer to a GET of PREFIX and a workspace; only limits that others count make it wait."""
+        only_403 = _QUERIES.get(query)
+        found = found_in(headers)
         if only_403 is None or found is None:
             return None
-        way, original = self._way_of(scope, found), original_in(found)
+        way, original = self._way_of(source, found), original_in(found)
         if original is None or not (way.by_gateway and way.fit):
             return None
         method, target = original
         if key_in_target(target) is not None:
             return None
-        workspace = scope["path"][len(PREFIX) :]
         secret = credential_in(found)
         if isinstance(secret, Denied):
             return self._refused(secret, only_403) if is_id("wsp", workspace) else None
@@ -98,10 +95,10 @@ class Authorizing:
         return self._told(unknown(self._verifier), None, 0, only_403)
 
     def _told(self, verdict: Verdict, outcome: Outcome | None, now: int, only_403: bool) -> Answer:
-        left = _NOTHING if outcome is None else lines(outcome, now)
+        left = b"" if outcome is None else lines(outcome, now)
         request_id = next(self._ids)
         if verdict.denied is not None:
             return gateway_refusal(verdict.denied, request_id, left, only_403=only_403)
-        assert verdict.entry is not None  # noqa: S101 - what is allowed was proven
-        said = [*verdict.entry.identity(), *ALLOWED, (b"x-request-id", request_id), *left]
-        return answered(200, said, b"")
+        entry = verdict.entry
+        assert entry is not None  # noqa: S101 - what is allowed was proven
+        return 200, (ALLOWED, entry.policy.told), b"%bx-request-id: %b\r\n%b" % (entry.told(), request_id, left), b""

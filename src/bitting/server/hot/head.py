@@ -6,15 +6,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from starlette.types import Scope
-
 from bitting.core.credentials import find_credential
 from bitting.core.decisions import Denied
 from bitting.core.forwarded import gateway_trusted
 from bitting.core.lifecycle import FORWARDING, transport_of
 from bitting.core.network import Networks
+from bitting.verify.lines import Headers
 
 Found = dict[bytes, bytes]
+Source = tuple[str | None, str]
+"""What a connection says of its requests: the peer's address (None: unknown), and the scheme."""
 _FORWARDING = frozenset(name.encode() for name in FORWARDING)
 _FROM_BROWSER = frozenset({b"origin", b"sec-fetch-site"})
 
@@ -31,13 +32,12 @@ class Way(NamedTuple):
     by_gateway: bool
 
 
-WayOf = Callable[[Scope, Found], Way]
+WayOf = Callable[[Source, Found], Way]
 _REMEMBERED = 200  # bytes of forwarding headers: whoever sends more, perhaps without a key, fills no memory
 
 
-def found_in(scope: Scope) -> Found | None:
+def found_in(headers: Headers) -> Found | None:
     """The headers, unless one came twice or a web page sent them."""
-    headers = scope["headers"]
     found: Found = dict(headers)
     return found if len(found) == len(headers) and _FROM_BROWSER.isdisjoint(found) else None
 
@@ -59,19 +59,18 @@ def ways(proxies: Networks) -> WayOf:
     """Reads how requests come; proxies: the trusted ones."""
 
     @lru_cache(maxsize=4096)
-    def read(peer: str | None, scheme: str, said_for: bytes | None, said_proto: bytes | None, forwarded: bool) -> Way:
+    def read(source: Source, said_for: bytes | None, said_proto: bytes | None, forwarded: bool) -> Way:
+        peer, scheme = source
         forwarded_for, proto = (() if value is None else (value.decode("latin-1"),) for value in (said_for, said_proto))
         transport = transport_of(peer, scheme, forwarded_for, proto, proxies, forwarded=forwarded, from_browser=False)
         fit = transport.secure or transport.local
         return Way(fit, transport.address, gateway_trusted(peer, proxies) is None)
 
-    def way(scope: Scope, found: Found) -> Way:
-        client = scope["client"]
-        peer = None if client is None else client[0]
+    def way(source: Source, found: Found) -> Way:
         if _FORWARDING.isdisjoint(found):
-            return read(peer, scope["scheme"], None, None, False)
+            return read(source, None, None, False)
         said_for, said_proto = found.get(b"x-forwarded-for"), found.get(b"x-forwarded-proto")
         short = len(said_for or b"") + len(said_proto or b"") <= _REMEMBERED
-        return (read if short else read.__wrapped__)(peer, scope["scheme"], said_for, said_proto, True)
+        return (read if short else read.__wrapped__)(source, said_for, said_proto, True)
 
     return way

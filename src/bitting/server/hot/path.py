@@ -8,10 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bitting.backend import Backend
 from bitting.core.network import Networks
 from bitting.server.guard import where
-from bitting.server.hot.answers import Maybe, request_ids
+from bitting.server.hot.answers import Maybe, messages, request_ids
 from bitting.server.hot.authorizing import PREFIX, Authorizing
-from bitting.server.hot.head import ways
+from bitting.server.hot.head import Source, ways
 from bitting.server.hot.verifying import MAX_BODY_BYTES, PATH, Verifying
+from bitting.verify.lines import Headers
 
 _log = structlog.get_logger("bitting.http")
 
@@ -31,36 +32,52 @@ class HotPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer: Maybe = None
         if scope["type"] == "http":
-            if scope["path"] == PATH and scope["method"] == "POST":
+            path: str = scope["path"]
+            if path == PATH and scope["method"] == "POST":
                 first = await receive()
-                if first["type"] == "http.request" and not first.get("more_body", False):
-                    answer = self.answer(scope, first.get("body", b""))
+                whole = first["type"] == "http.request" and not first.get("more_body", False)
+                if whole and not scope["query_string"]:
+                    answer = self.verify(first.get("body", b""), scope["headers"], _source(scope))
                 receive = _again(first, receive)
-            elif scope["method"] == "GET":
-                answer = self.answer(scope, b"")
+            elif path.startswith(PREFIX) and scope["method"] == "GET":
+                workspace = path.removeprefix(PREFIX)
+                answer = self.authorize(workspace, scope["query_string"], scope["headers"], _source(scope))
         await self.give(answer, scope, receive, send)
 
-    def answer(self, scope: Scope, body: bytes) -> Maybe:
-        """The answer to a request that came whole, if it is one of the hot calls: see `Maybe`."""
-        path: str = scope["path"]
+    def verify(self, body: bytes, headers: Headers, source: Source) -> Maybe:
+        """The answer to a POST of PATH that came whole: see `Maybe`."""
         try:
-            if path == PATH and scope["method"] == "POST" and not scope["query_string"]:
-                return self._verify(scope, body)
-            if path.startswith(PREFIX) and scope["method"] == "GET":
-                return self._authorize(scope)
-        except Exception as error:  # the framework shall answer; and no exception's text, which may quote what came
-            _log.error("hot_call_failed", error=type(error).__name__, where=where(error))
+            return self._verify(body, headers, source)
+        except Exception as error:
+            _note(error)
+        return None
+
+    def authorize(self, workspace: str, query: bytes, headers: Headers, source: Source) -> Maybe:
+        """The answer to a GET of PREFIX and a workspace: see `Maybe`."""
+        try:
+            return self._authorize(workspace, query, headers, source)
+        except Exception as error:
+            _note(error)
         return None
 
     async def give(self, answer: Maybe, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends what `answer` said to a request; where it said nothing, what stands behind answers."""
+        """Sends what was answered to a request; where nothing was, what stands behind answers."""
         found = answer if answer is None or isinstance(answer, tuple) else await answer
         if found is None:
             await self._app(scope, receive, send)
             return
-        start, body = found
-        await send(start)
-        await send(body)
+        for message in messages(found):
+            await send(message)
+
+
+def _source(scope: Scope) -> Source:
+    client = scope.get("client")
+    return None if client is None else client[0], scope.get("scheme", "http")
+
+
+def _note(error: Exception) -> None:
+    """Logs why the framework shall answer; without the exception's text, which may quote what came."""
+    _log.error("hot_call_failed", error=type(error).__name__, where=where(error))
 
 
 def _again(first: Message, receive: Receive) -> Receive:

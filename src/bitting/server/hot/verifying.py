@@ -9,7 +9,6 @@ from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
-from starlette.types import Scope
 
 from bitting.backend import Backend
 from bitting.core.authority import VERIFY
@@ -17,11 +16,12 @@ from bitting.core.decisions import Code, Denied
 from bitting.core.errors import Unavailable
 from bitting.core.network import parse_address
 from bitting.server.errors import problem
-from bitting.server.hot.answers import JSON, NO_STORE, Answer, Maybe, answered, length_of
-from bitting.server.hot.head import WayOf, credential_in, found_in
+from bitting.server.hot.answers import Answer, Maybe
+from bitting.server.hot.head import Source, WayOf, credential_in, found_in
 from bitting.verify.counting import VALID, Door
-from bitting.verify.entries import Asked, Entry, Headers, ended, judge
+from bitting.verify.entries import Asked, Entry, ended, judge
 from bitting.verify.limits import left, lines
+from bitting.verify.lines import Headers, lines_of
 from bitting.verify.verifier import Verdict
 
 PATH = "/v1/keys/verify"
@@ -29,7 +29,7 @@ MAX_BODY_BYTES = 65_536
 _NEEDED = (VERIFY,)
 _BACKSLASH, _QUOTE = b'\\"'  # as numbers, which are quicker to look for
 _API, _VERIFY = Door.API, Door.VERIFY  # an enumeration's member is dear to look up
-_NOTHING: Headers = []
+_SHARED = (lines_of([(b"content-type", b"application/json"), (b"cache-control", b"no-store")]),)
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _encode = msgspec.json.encode
 
@@ -70,14 +70,14 @@ class Verifying:
         self._limiter, self._clock = backend.limiter, backend.clock
         self._way_of, self._ids = way_of, ids
 
-    def answer(self, scope: Scope, body: bytes) -> Maybe:
+    def answer(self, body: bytes, headers: Headers, source: Source) -> Maybe:
         """The answer to a body that came whole; it waits for keys that aren't kept, and limits that others count."""
-        found = found_in(scope)
+        found = found_in(headers)
         if found is None or found.get(b"content-type") not in _JSON or len(body) > self._max_body:
             return None
         if b"idempotency-key" in found:  # means nothing here, and has to be a good one all the same
             return None
-        secret, way = credential_in(found), self._way_of(scope, found)
+        secret, way = credential_in(found), self._way_of(source, found)
         if isinstance(secret, Denied) or not way.fit:
             return None
         sent = (secret, way.address, body)
@@ -133,7 +133,7 @@ class Verifying:
 
     def _judged(self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, now: int) -> Maybe:
         if caller.spend is None:
-            return self._decided(sent, caller, entry, asked, _NOTHING, now)
+            return self._decided(sent, caller, entry, asked, b"", now)
         outcome = self._limiter.try_charge(caller.spend, 1, now)
         if outcome is None:
             return self._charged(sent, caller, entry, asked, now)
@@ -158,16 +158,14 @@ class Verifying:
         answer = self._decided(sent, caller, entry, asked, lines(outcome, now), now)
         return answer if answer is None or isinstance(answer, tuple) else await answer
 
-    def _decided(
-        self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, told: Headers, now: int
-    ) -> Maybe:
+    def _decided(self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, told: bytes, now: int) -> Maybe:
         verdict = self._verifier.decide(entry, caller.workspace, asked[1], asked[2], now, _VERIFY)
         if verdict is None:
             return self._decided_later(sent, caller, entry, asked, told, now)
         return self._told(caller, verdict, told)
 
     async def _decided_later(
-        self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, told: Headers, now: int
+        self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, told: bytes, now: int
     ) -> Answer | None:
         """The same where others count what the subject spends; the caller is charged already, so it ends here, unless
         the caller may not ask any more: the framework says why.
@@ -185,19 +183,19 @@ class Verifying:
             return self._unavailable(caller, error, told)
         return self._told(caller, verdict, told)
 
-    def _told(self, caller: Entry, verdict: Verdict, told: Headers) -> Answer:
+    def _told(self, caller: Entry, verdict: Verdict, told: bytes) -> Answer:
         self._verifier.count((_API, caller.workspace, caller.key_id, VALID, _NEEDED, None))
         body = _verdict(verdict)
-        said = [JSON, length_of(body), NO_STORE, (b"x-request-id", next(self._ids)), *told]
-        return answered(200, said, body)
+        own = b"content-length: %d\r\nx-request-id: %b\r\n%b" % (len(body), next(self._ids), told)
+        return 200, _SHARED, own, body
 
-    def _unavailable(self, caller: Entry, error: Unavailable, told: Headers) -> Answer:
+    def _unavailable(self, caller: Entry, error: Unavailable, told: bytes) -> Answer:
         """As the framework would say it."""
         self._verifier.count((_API, caller.workspace, caller.key_id, error.code.value, _NEEDED, None))
         request_id = next(self._ids)
         response = problem(Code.UNAVAILABLE, error.detail, request_id.decode())
-        said = [*response.raw_headers, *told, (b"x-request-id", request_id)]
-        return answered(response.status_code, said, bytes(response.body))
+        own = lines_of([*response.raw_headers, (b"x-request-id", request_id)]) + told
+        return response.status_code, (), own, bytes(response.body)
 
 
 def _usual(body: bytes, caller: Entry) -> _Asked | None:

@@ -7,18 +7,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from bitting.core.gcra import standing
+from bitting.core.gcra import Rate, standing
 from bitting.verify.limits.outcome import Outcome, WindowLeft
 from bitting.verify.limits.spend import Spend
+from bitting.verify.lines import headers_of, lines_of
 
-Lines = list[tuple[bytes, bytes]]
-"""Headers as ASGI has them: names in small letters, and values."""
 _SECOND = 1_000_000  # microseconds
 _NAMES = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_LEAST = b"x-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\nx-ratelimit-reset: %d\r\n"
+_ONE_WINDOW, _WINDOWS = b"%b;r=%d;t=%d\r\n" + _LEAST, b"%b%b\r\n" + _LEAST
 _AS_WRITTEN = {name.lower().encode(): name for name in (*_NAMES, "Retry-After")}
 
 
@@ -33,8 +35,8 @@ class Left(msgspec.Struct, gc=False):
     retryAfterSeconds: int | None
 
 
-def lines(outcome: Outcome, epoch_us: int) -> Lines:
-    """The headers of an answer.
+def lines(outcome: Outcome, epoch_us: int) -> bytes:
+    """The headers of an answer, as lines: see `verify.lines`.
 
     Args:
         outcome: what came of charging.
@@ -43,33 +45,24 @@ def lines(outcome: Outcome, epoch_us: int) -> Lines:
     Returns:
         None of `RateLimit` when the key has no rate limit, and `Retry-After` where waiting helps.
     """
-    told: Lines = []
-    spend, wait = outcome.spend, outcome.retry_after_us
+    told, spend, wait = b"", outcome.spend, outcome.retry_after_us
     if outcome.states:
         policy, names = spend.told or _told(spend)
         if len(outcome.states) == 1:  # what most keys have
             rate = spend.rates[0]
-            limit = rate.limit
             remaining, reset_us = standing(rate, outcome.states[0], outcome.now)
-            left = f"{names[0]};r={remaining};t={-(-reset_us // _SECOND)}"
+            left_in, reset = -(-reset_us // _SECOND), -(-(epoch_us + reset_us) // _SECOND)
+            told = _ONE_WINDOW % (policy, remaining, left_in, rate.limit, remaining, reset)
         else:
             _, limit, _, remaining, reset_us = _tightest(outcome.windows)
-            left = ", ".join(map(_window, names, outcome.windows))
-        told = [
-            (b"ratelimit-policy", policy),
-            (b"ratelimit", left.encode()),
-            (b"x-ratelimit-limit", b"%d" % limit),
-            (b"x-ratelimit-remaining", b"%d" % remaining),
-            (b"x-ratelimit-reset", b"%d" % -(-(epoch_us + reset_us) // _SECOND)),
-        ]
-    if wait is not None:
-        told.append((b"retry-after", b"%d" % max(1, _seconds(wait))))
-    return told
+            left = "".join(map(_window, names, outcome.windows)).encode()
+            told = _WINDOWS % (policy, left, limit, remaining, _seconds(epoch_us + reset_us))
+    return told if wait is None else b"%bretry-after: %d\r\n" % (told, max(1, _seconds(wait)))
 
 
 def headers(outcome: Outcome, epoch_us: int) -> dict[str, str]:
     """The same by their names as they are written."""
-    return {_AS_WRITTEN[name]: value.decode() for name, value in lines(outcome, epoch_us)}
+    return {_AS_WRITTEN[name]: value.decode() for name, value in headers_of(lines(outcome, epoch_us))}
 
 
 def left(outcome: Outcome) -> Left:
@@ -101,12 +94,19 @@ def _window(name: str, window: WindowLeft) -> str:
 
 
 def _told(spend: Spend[Any]) -> tuple[bytes, list[str]]:
-    """What every answer says alike: the policy, and the windows' names."""
-    rules = [rate.rule for rate in spend.rates]
+    """What every answer says alike: all up to the first window's figures, and what stands before each window's."""
+    spend.told = _told_of(spend.rates)
+    return spend.told
+
+
+@lru_cache(maxsize=4096)
+def _told_of(rates: tuple[Rate, ...]) -> tuple[bytes, list[str]]:
+    """The same for all keys with these limits."""
+    rules = [rate.rule for rate in rates]
     names = [f'"{name}"' for name in _names(rule.name for rule in rules)]
     policy = (f"{name};q={rule.limit};w={rule.window_seconds}" for name, rule in zip(names, rules, strict=True))
-    spend.told = ", ".join(policy).encode(), names
-    return spend.told
+    said = lines_of([(b"ratelimit-policy", ", ".join(policy).encode()), (b"ratelimit", names[0].encode())])
+    return said.removesuffix(b"\r\n"), ["", *(f", {name}" for name in names[1:])]
 
 
 def _names(given: Iterable[str]) -> list[str]:
