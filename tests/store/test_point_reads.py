@@ -16,18 +16,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bitting.core.authority import UserType
 from bitting.core.errors import Unavailable
 from bitting.core.ids import new_id
-from bitting.core.principal import new_key
+from bitting.core.principal import UserFacts, new_key
 from bitting.core.roles import Role
 from bitting.store import point_reads, primary
 from bitting.store.engine import Store
-from bitting.store.identities import Found, find_by_digest, find_by_key, identity_of, matching, statement_by_digests
+from bitting.store.identities import (
+    Found,
+    find_by_digest,
+    find_by_key,
+    found_of,
+    identity_of,
+    matching,
+    statement_by_digests,
+)
 from bitting.store.migrate import migrate
 from bitting.store.point_reads import PointReads, PostgresPointReads, SqlitePointReads, open_point_reads
 from bitting.store.tenancy import Tenant
@@ -43,6 +53,11 @@ def reads(store: Store) -> Iterator[PointReads]:
     opened = open_point_reads(store)
     yield opened
     opened.close()
+
+
+def seen(found: Found) -> str:
+    """All columns, the common ones read."""
+    return repr((msgspec.structs.astuple(found)[:-1], tuple(found.shared)))
 
 
 def ids(found: Sequence[Found]) -> set[str]:
@@ -92,10 +107,7 @@ def test_a_role_that_is_gone_opens_nothing(store: Store, reads: PointReads) -> N
 def test_no_part_of_a_reading_walks_a_table(store: Store) -> None:
     """Each is found by an index, whatever is in the tables."""
     if store.dialect == "sqlite":
-        statement = statement_by_digests("sqlite", "= ?")
-        with store.read() as connection:
-            plan = [str(row) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (b"",))]
-        assert [line for line in plan if "SCAN" in line and "SCAN l " not in line] == []
+        assert walked(store) == []
     else:
         statement = statement_by_digests("postgresql", "= ANY(%s)")
         with store.read() as connection:
@@ -103,6 +115,37 @@ def test_no_part_of_a_reading_walks_a_table(store: Store) -> None:
                 connection.exec_driver_sql(setting)
             plan = [str(row) for row in connection.exec_driver_sql(f"EXPLAIN {statement}", ([b""],))]
         assert [line for line in plan if "Seq Scan" in line] == []
+
+
+def test_nor_does_sqlite_walk_one_that_it_was_told_is_small(tmp_path: Path) -> None:
+    """By ANALYZE, when each had one row: they may have grown since."""
+    store = Store(f"sqlite:///{tmp_path}/bitting.db")
+    migrate(store)
+    workspace = some_workspace(store)
+    add_key(store, workspace, os.urandom(32))
+    with store.write() as connection:
+        tenant = Tenant(connection, workspace)
+        tenant.workspace.declare({"links": {"read": True}})
+        tenant.roles.insert("-", (), 1)
+        tenant.users.insert(UserFacts(new_id("usr"), "a@b.c", "-", UserType.USER, 1, enabled=True), 1)
+        connection.exec_driver_sql("ANALYZE")
+        told = dict(map(tuple, connection.exec_driver_sql("SELECT tbl, min(stat) FROM sqlite_stat1 GROUP BY tbl")))
+    store.close()  # what is open plans on by what it knew
+    assert {told[table].split()[0] for table in _READ} == {"1"}
+    assert walked(store) == []
+    store.close()
+
+
+_READ = ("declared_resources", "key_secrets", "keys", "roles", "users", "workspaces")
+
+
+def walked(store: Store) -> list[str]:
+    """The parts of SQLite's plan of a reading that go through a whole table; the list in a key's row is none."""
+    statement = statement_by_digests("sqlite", "IN (?, ?)")
+    with store.read() as connection:
+        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (b"", b""))]
+    assert [line for line in plan if line.startswith("SEARCH")]
+    return [line for line in plan if ("SCAN" in line and "SCAN l " not in line) or "BLOOM" in line]
 
 
 # --- many at once --------------------------------------------------------------------------------
@@ -210,6 +253,13 @@ def test_what_is_asked_for_while_a_round_is_under_way_goes_as_one(
         assert {digest: ids(each.result(WAIT)) for digest, each in told.items()} == {d: {keys[d]} for d in others}
     assert [len(asked) for asked in slow.rounds] == [1, 20]
     assert not reads._led
+
+
+def test_a_server_is_asked_by_nobody_who_may_not_wait(postgres_reads: tuple[Store, PostgresPointReads]) -> None:
+    store, reads = postgres_reads
+    digest = os.urandom(32)
+    add_key(store, some_workspace(store), digest)
+    assert reads.at_once((digest,)) is None
 
 
 def test_who_finds_too_many_waiting_is_turned_away(
@@ -514,7 +564,7 @@ def test_a_row_is_read_as_its_columns_stand(
     with contextlib.closing(sqlite3.connect(store.url.database or "")) as driver:
         rows = driver.execute(statement_by_digests("sqlite", "IN (?, ?)"), digests).fetchall()
     assert len(rows) == 2
-    assert sorted(map(repr, reads.read(digests))) == sorted(repr(Found._make(row)) for row in rows)
+    assert sorted(map(seen, reads.read(digests))) == sorted(map(seen, map(found_of, rows)))
 
 
 def test_a_writer_keeps_no_reader_waiting(sqlite_reads: tuple[Store, SqlitePointReads]) -> None:
@@ -556,6 +606,15 @@ def test_a_file_that_is_taken_is_waited_for_and_an_event_loop_goes_on(
             reads.begin((os.urandom(32),), told.set_result)
             assert not told.done() and not waiting.done()
         assert told.result(WAIT) == waiting.result(WAIT) == []
+
+
+def test_what_is_asked_for_at_once_waits_for_no_file(sqlite_reads: tuple[Store, SqlitePointReads]) -> None:
+    store, reads = sqlite_reads
+    digest = os.urandom(32)
+    key = add_key(store, some_workspace(store), digest)
+    with taken(store):
+        assert reads.at_once((digest,)) is None
+    assert ids(reads.at_once((digest,)) or []) == {key.id}
 
 
 def test_no_more_threads_wait_for_a_taken_file_than_may(
@@ -615,6 +674,8 @@ def test_a_file_that_is_not_there_is_unavailable_and_not_made(tmp_path: Path) ->
     for _ in range(2):
         with pytest.raises(Unavailable):
             reads.read((os.urandom(32),))
+        with pytest.raises(Unavailable):
+            reads.at_once((os.urandom(32),))
         with pytest.raises(Unavailable):
             asyncio.run(begun(reads, os.urandom(32)))
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from typing import Any
 from bitting.core.lifecycle import Identity
 from bitting.verify.entries import Entry, Policies
 from bitting.verify.limits import Limiter
-from bitting.verify.reading import Told
+from bitting.verify.reading import Later, Told
 
 
 class Identities:
@@ -29,6 +29,10 @@ class Identities:
         limits = identity.limits
         spend = self._limiter.prepare(identity.workspace, limits, self._clock()) if limits else None
         return self._policies.entry(identity, spend, began)
+
+    def at_once(self, digest: bytes, began: int) -> Later:
+        """See `Source`."""
+        return Later.LATER
 
     def begin(self, digest: bytes, began: int, told: Told) -> None:
         """See `Source`."""

@@ -22,7 +22,7 @@ from bitting.verify.cache import KeyCache
 from bitting.verify.entries import Entry, Policies
 from bitting.verify.limits import MemoryLimiter
 from bitting.verify.lookup import Lookup, digest_of
-from bitting.verify.reading import Told
+from bitting.verify.reading import Later, Told
 from bitting.verify.verifier import INVALID, Verifier
 from tests.support.sources import Identities
 
@@ -207,6 +207,9 @@ class Held:
 
     def read(self, digest: bytes, began: int) -> Entry | None:
         raise AssertionError("nobody may wait in here")
+
+    def at_once(self, digest: bytes, began: int) -> Entry | Later | None:
+        return Later.LATER
 
     def begin(self, digest: bytes, began: int, told: Told) -> None:
         self.asked.append((began, told))
@@ -396,3 +399,64 @@ def test_the_verifier_shows_no_secret() -> None:
     assert secret not in repr(verdict) + repr(made.__dict__) + repr(made.lookup.__dict__) + repr(
         made.lookup.cache.__dict__
     )
+
+
+class Prompt(Held):
+    """A source that has what was let go, at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[Callable[[], Identity | None]] = []
+
+    def at_once(self, digest: bytes, began: int) -> Entry | Later | None:
+        identity = self.answers.pop(0)()
+        return None if identity is None else Policies().entry(identity, None, began)
+
+
+def prompt_lookup() -> tuple[Prompt, Lookup]:
+    prompt = Prompt()
+    lookup = Lookup(prompt, KeyCache())
+    lookup.feed = Always()
+    return prompt, lookup
+
+
+def test_what_the_store_says_at_once_is_kept_and_nothing_is_begun() -> None:
+    """A key as well as that there is none; each counts as a miss once."""
+    prompt, lookup = prompt_lookup()
+    prompt.answers = [identity_of, lambda: None]
+    known, unknown = mint("bit"), mint("bit")
+
+    async def ask() -> None:
+        for _ in range(3):
+            entry = await lookup.entry_async(known)
+            assert entry is not None and entry.key_id == "key_1"
+            assert await lookup.entry_async(unknown) is None
+
+    asyncio.run(ask())
+    assert (prompt.answers, prompt.asked, lookup.misses, lookup._finding) == ([], [], 2, {})
+
+
+def test_what_was_read_at_once_and_overtaken_by_a_change_is_not_kept() -> None:
+    prompt, lookup = prompt_lookup()
+    secret = mint("bit")
+
+    def overtaken() -> Identity:
+        lookup.cache.apply([ChangeEvent(1, OURS, ChangeKind.KEY, "key_1")])
+        return identity_of()
+
+    prompt.answers = [overtaken]
+    assert asyncio.run(lookup.entry_async(secret)) is not None
+    assert lookup.kept(secret) is None
+
+
+def test_a_store_that_is_away_at_once_says_so_and_is_asked_again() -> None:
+    prompt, lookup = prompt_lookup()
+    secret = mint("bit")
+
+    def away() -> Identity:
+        raise Unavailable("away")
+
+    prompt.answers = [away, identity_of]
+    with pytest.raises(Unavailable):
+        asyncio.run(lookup.entry_async(secret))
+    assert asyncio.run(lookup.entry_async(secret)) is not None

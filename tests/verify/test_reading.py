@@ -24,7 +24,7 @@ from bitting.verify import reading
 from bitting.verify.entries import Entry, Policies, ended
 from bitting.verify.hashing import Hasher
 from bitting.verify.limits import MemoryLimiter
-from bitting.verify.reading import KeyReader
+from bitting.verify.reading import KeyReader, Later
 from tests.support.identities import PLANS, Made, add_key, made, put, some_workspace
 
 NOW = 2
@@ -60,7 +60,7 @@ def in_full(entry: Entry) -> tuple[Any, ...]:
 def test_what_is_kept_of_a_row_is_what_is_kept_of_its_identity(
     store: Store, reader: KeyReader, made: Made, began: int
 ) -> None:
-    """Made of the identity in full, and made of the row with what keys of its shape share; by both ways of reading."""
+    """Made of the identity in full, and made of the row with what keys of its shape share; by each way of reading."""
     secret = mint("bit")
     digests = {scheme: digest for digest, scheme in Hasher({"a": b"a"}).candidates(secret).items()}
     identity = put(store, made, digests[made.scheme])
@@ -69,6 +69,8 @@ def test_what_is_kept_of_a_row_is_what_is_kept_of_its_identity(
     expected = in_full(Policies().entry(identity, spend, began))
     found = reader.read(digest_of(secret), began)
     assert found is not None and in_full(found) == expected
+    at_once = reader.at_once(digest_of(secret), began)
+    assert isinstance(at_once, Entry) and in_full(at_once) == expected
     told: list[tuple[Entry | None, Exception | None]] = []
     reader.begin(digest_of(secret), began, lambda entry, error: told.append((entry, error)))
     ((also, error),) = told  # SQLite is read at once
@@ -154,6 +156,15 @@ def test_what_is_no_key_is_not_looked_for(tmp_path: Path) -> None:
     assert [nowhere.find(text) for text in ("", "x", "\ud800", "a" * 10_000, mint("bit")[:-1] + "!")] == [None] * 5
     with pytest.raises(Unavailable):
         nowhere.find(mint("bit"))
+
+
+def test_what_takes_a_wait_is_not_said_at_once(
+    store: Store, reader: KeyReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = os.urandom(32)
+    assert reader.at_once(digest, 0) is None
+    monkeypatch.setattr(reader._reads, "at_once", lambda _: None)
+    assert reader.at_once(digest, 0) is Later.LATER
 
 
 def test_a_store_that_is_away_is_told_to_those_who_do_not_wait(tmp_path: Path) -> None:

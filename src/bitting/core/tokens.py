@@ -13,6 +13,7 @@ import re
 import secrets
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NoReturn, final
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -30,7 +31,7 @@ _TAIL = rf"_[0-9A-Za-z]{{{_TAIL_LENGTH}}}"
 _PREFIX_SHAPE = re.compile(_PREFIX)
 _ENVIRONMENT_SHAPE = re.compile(_ENVIRONMENT)
 _TAIL_SHAPE = re.compile(_TAIL)
-_KEY_SHAPE = re.compile(rf"{_PREFIX}(?:_{_ENVIRONMENT})?{_TAIL}")
+_HEAD_SHAPE = re.compile(rf"{_PREFIX}(?:_{_ENVIRONMENT})?")
 _HEAD_ENDING = re.compile(r"[a-z0-9_]+\Z")
 
 # The longest text that may stand before the last underscore of a key.
@@ -117,9 +118,18 @@ def well_formed(text: str) -> bool:
 
     text: any text whatever: huge, not ASCII, with surrogates; never raises.
     """
-    if len(text) > MAX_LENGTH or not _KEY_SHAPE.fullmatch(text):
+    if len(text) > MAX_LENGTH or not text.isascii():
         return False
-    return checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
+    head, _, tail = text.rpartition("_")
+    if len(tail) != _TAIL_LENGTH or not tail.isalnum():  # of ASCII: base62
+        return False
+    return checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:] and _is_head(head)
+
+
+@lru_cache(maxsize=256)
+def _is_head(text: str) -> bool:
+    """Whether a key may begin so. Most keys that are asked for have one of a few heads."""
+    return _HEAD_SHAPE.fullmatch(text) is not None
 
 
 def find_in(text: str) -> bool:

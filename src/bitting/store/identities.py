@@ -6,7 +6,7 @@ driver (see point_reads), and inside of transactions; what it finds means the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import SimpleNamespace
@@ -24,28 +24,9 @@ from bitting.store.keys import key_row
 from bitting.store.users import user_row
 
 
-class Found(NamedTuple):
-    """A key as the statement reads it, columns of JSON as their text.
+class Shared(NamedTuple):
+    """What many keys have in common, as the statement reads it."""
 
-    From `workspace` on stands what many keys have in common: see `shape`.
-    """
-
-    digest: bytes | None
-    scheme: str | None
-    secret_ends: int | None
-    key_id: str
-    name: str
-    metadata: str
-    created_at: int
-    expires_at: int | None
-    revoked_at: int | None
-    lineage: str
-    ancestors: str | None  # those with limits: [[id, rateLimits, quota], …]
-    owner_id: str | None
-    user_id: str | None  # None as well when the owner has left
-    user_email: str | None
-    user_name: str | None
-    user_limits: str | None
     workspace: str
     plan: str
     declared: str | None
@@ -66,55 +47,111 @@ class Found(NamedTuple):
     owner_role_name: str | None
     owner_grants: str | None
 
+
+class Found(msgspec.Struct, array_like=True, gc=False):
+    """A key as the statement reads it, columns of JSON as their text; see `found_of`.
+
+    First what is a key's own, and last what many keys have in common: as columns, or as a JSON array of them, which
+    needn't be understood where it is known already.
+    """
+
+    scheme: str | None
+    secret_ends: int | None
+    key_id: str
+    name: str
+    metadata: str
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+    lineage: str
+    ancestors: str | None  # those with limits: [[id, rateLimits, quota], …]
+    owner_id: str | None
+    user_id: str | None  # None as well when the owner has left
+    user_email: str | None
+    user_name: str | None
+    user_limits: str | None
+    digest: bytes | None = None
+    common: str | tuple[Any, ...] = ()
+
     @property
     def shape(self) -> tuple[object, ...]:
         """All that decides what a key may do, but for its end: equal for keys that may do the same."""
-        return (self[_OWN:], self.revoked_at is None, self.owner_id is None, self.user_id is None)
+        return (self.common, self.revoked_at is None, self.owner_id is None, self.user_id is None)
+
+    @property
+    def shared(self) -> Shared:
+        """What many keys have in common."""
+        return Shared(*(msgspec.json.decode(self.common) if isinstance(self.common, str) else self.common))
 
 
-_OWN = Found._fields.index("workspace")  # so many columns are a key's own
+OWN = Found.__struct_fields__[:-2]
+"""The columns that are a key's own, without its secret's digest, which the statement has before them."""
+
+
+_END = len(OWN) + 1
+_make: Callable[..., Found] = Found  # of as many as a row has
+
+
+def found_of(row: Sequence[Any]) -> Found:
+    """A row of the statement."""
+    digest, *own = row[:_END]
+    return _make(*own, digest, tuple(row[_END:]))
+
 
 _STATEMENT = """
 SELECT {secret}, k.id, k.name, k.metadata{text}, k.created_at, k.expires_at, k.revoked_at, k.lineage{text},
-    CASE WHEN k.lineage{text} <> '[]' THEN ({ancestors}
-        WHERE (a.rate_limits{text} <> '[]' OR a.quota IS NOT NULL)) END,
+    CASE WHEN k.lineage{text} <> '[]' THEN ({ancestors}) END,
     k.owner_id, u.id, u.email, u.name, u.rate_limits{text},
-    w.id, w.plan, (SELECT {declared} FROM declared_resources AS d WHERE d.workspace_id = w.id),
+    w.id, w.plan, (SELECT {declared} FROM declared_resources AS d{by[declared_resources]} WHERE d.workspace_id = w.id),
     k.user_type, k.role_id, k.access, k.scopes{text}, k.environment, k.allowed_ips{text}, k.rate_limits{text},
     k.quota{text}, k.enabled, u.user_type, u.role_id, u.enabled, kr.name, kr.grants{text}, ur.name, ur.grants{text}
 FROM {key}
-JOIN workspaces AS w ON w.id = k.workspace_id
-LEFT JOIN users AS u ON u.id = k.owner_id AND u.workspace_id = k.workspace_id
-LEFT JOIN roles AS kr ON kr.workspace_id = k.workspace_id AND kr.id = k.role_id
-LEFT JOIN roles AS ur ON ur.workspace_id = k.workspace_id AND ur.id = u.role_id
+JOIN workspaces AS w{by[workspaces]} ON w.id = k.workspace_id
+LEFT JOIN users AS u{by[users]} ON u.id = k.owner_id AND u.workspace_id = k.workspace_id
+LEFT JOIN roles AS kr{by[roles]} ON kr.workspace_id = k.workspace_id AND kr.id = k.role_id
+LEFT JOIN roles AS ur{by[roles]} ON ur.workspace_id = k.workspace_id AND ur.id = u.role_id
 WHERE {where}
 """
-_DIALECTS = {
+# SQLite plans by what it was told last of the tables (ANALYZE), and would walk one that had a single row then. So the
+# index is named, which is each primary key's own.
+_TABLES = ("declared_resources", "keys", "roles", "users", "workspaces")
+_BY_KEY = {table: f" INDEXED BY sqlite_autoindex_{table}_1" for table in _TABLES}
+_DIALECTS: dict[str, dict[str, Any]] = {
     "sqlite": {
+        "by": _BY_KEY,
         "text": "",
-        # Not an inner join: SQLite must not walk all keys in search of those that are listed.
+        # Not an inner join: SQLite must not walk all keys in search of those that are listed; nor for a Bloom filter of
+        # them, as it may where a condition of the join leaves few.
         "ancestors": "SELECT json_group_array(json_array(a.id, json(a.rate_limits), json(a.quota)))"
-        " FROM json_each(k.lineage) AS l CROSS JOIN keys AS a ON a.id = l.value AND a.workspace_id = k.workspace_id",
+        " FILTER (WHERE a.workspace_id = k.workspace_id AND (a.rate_limits <> '[]' OR a.quota IS NOT NULL))"
+        " FROM json_each(k.lineage) AS l CROSS JOIN keys AS a INDEXED BY sqlite_autoindex_keys_1 ON a.id = l.value",
         "declared": "json_group_object(d.name, json(d.actions))",
     },
     "postgresql": {
+        "by": dict.fromkeys(_TABLES, ""),
         "text": "::text",
         "ancestors": "SELECT json_agg(json_build_array(a.id, a.rate_limits, a.quota))::text"
         " FROM json_array_elements_text(k.lineage) AS l(id)"
-        " JOIN keys AS a ON a.id = l.id AND a.workspace_id = k.workspace_id",
+        " JOIN keys AS a ON a.id = l.id AND a.workspace_id = k.workspace_id"
+        " WHERE (a.rate_limits::text <> '[]' OR a.quota IS NOT NULL)",
         "declared": "json_object_agg(d.name, d.actions)::text",
     },
 }
 _BY_SECRET = {
     "secret": "s.digest, s.scheme, s.expires_at",
-    "key": "key_secrets AS s JOIN keys AS k ON k.id = s.key_id AND k.workspace_id = s.workspace_id",
+    "key": "key_secrets AS s JOIN keys AS k{by[keys]} ON k.id = s.key_id AND k.workspace_id = s.workspace_id",
 }
-_BY_ID = {"secret": "NULL, NULL, NULL", "key": "keys AS k"}
+_BY_ID = {"secret": "NULL, NULL, NULL", "key": "keys AS k{by[keys]}"}
 
 
 def statement_by_digests(dialect: str, digests: str) -> str:
     """The statement that reads the keys of some secrets; `digests`: what `s.digest` has to be, in SQL."""
-    return _STATEMENT.format(**_DIALECTS[dialect], **_BY_SECRET, where=f"s.digest {digests}")
+    return _statement(dialect, _BY_SECRET, f"s.digest {digests}")
+
+
+def _statement(dialect: str, source: Mapping[str, str], where: str) -> str:
+    own = _DIALECTS[dialect]
+    return _STATEMENT.format(**own, secret=source["secret"], key=source["key"].format(**own), where=where)
 
 
 def find_by_digest(connection: Connection, digests: Mapping[bytes, str], plans: Mapping[str, bool]) -> Identity | None:
@@ -128,7 +165,7 @@ def find_by_digest(connection: Connection, digests: Mapping[bytes, str], plans: 
     place = "?" if connection.dialect.name == "sqlite" else "%s"
     statement = statement_by_digests(connection.dialect.name, f"IN ({', '.join([place] * len(digests))})")
     rows = connection.exec_driver_sql(statement, tuple(digests))
-    found = matching(digests, (Found._make(row) for row in rows))
+    found = matching(digests, map(found_of, rows))
     return None if found is None else identity_of(found, plans)
 
 
@@ -138,9 +175,9 @@ def find_by_key(
     """Reads a key's identity afresh, by its id."""
     place = "?" if connection.dialect.name == "sqlite" else "%s"
     where = f"k.workspace_id = {place} AND k.id = {place}"
-    statement = _STATEMENT.format(**_DIALECTS[connection.dialect.name], **_BY_ID, where=where)
+    statement = _statement(connection.dialect.name, _BY_ID, where)
     row = connection.exec_driver_sql(statement, (workspace, key_id)).first()
-    return None if row is None else identity_of(Found._make(row), plans)
+    return None if row is None else identity_of(found_of(row), plans)
 
 
 def matching(digests: Mapping[bytes, str], rows: Iterable[Found]) -> Found | None:
@@ -153,30 +190,32 @@ def matching(digests: Mapping[bytes, str], rows: Iterable[Found]) -> Found | Non
 
 def identity_of(found: Found, plans: Mapping[str, bool]) -> Identity:
     """What a row means; plans: plan -> whether it includes API keys."""
-    owner = _owner(found)
+    shared = found.shared
+    owner = _owner(found, shared)
     inherited = _ancestors(found)
-    key = key_row(_key_columns(found), frozenset(ancestor for ancestor, _, _ in inherited)).facts
+    key = key_row(_key_columns(found, shared), frozenset(ancestor for ancestor, _, _ in inherited)).facts
     identity = Identity(
-        workspace=WorkspaceId(found.workspace),
+        workspace=WorkspaceId(shared.workspace),
         key=key,
         secret_ends=found.secret_ends,
         owner=owner,
-        key_role=_role(found.role_id, found.role_name, found.grants),
-        owner_role=None if owner is None else _role(owner.role, found.owner_role_name, found.owner_grants),
-        plan_has_keys=plans.get(found.plan, False),
-        declared=_decoded(found.declared) or {},
-        limits=limits_of(found),
+        key_role=_role(shared.role_id, shared.role_name, shared.grants),
+        owner_role=None if owner is None else _role(owner.role, shared.owner_role_name, shared.owner_grants),
+        plan_has_keys=plans.get(shared.plan, False),
+        declared=_decoded(shared.declared) or {},
+        limits=limits_of(found, key.rate_limits, key.quota),
     )
     if found.digest is None or found.scheme is None:
         return identity
     return replace(identity, credential=(found.digest, found.scheme))
 
 
-def limits_of(found: Found) -> tuple[LimitsOf, ...]:
-    """All that a call with a key spends from: its own limits, those of the keys it descends from, its owner's."""
-    limits = []
-    if found.rate_limits != "[]" or found.quota is not None:
-        limits.append((found.key_id, _rate_limits(found.rate_limits), _quota(found.quota)))
+def limits_of(found: Found, rates: tuple[RateLimit, ...], quota: Quota | None) -> tuple[LimitsOf, ...]:
+    """All that a call with a key spends from: its own limits, those of the keys it descends from, its owner's.
+
+    rates, quota: its own.
+    """
+    limits: list[LimitsOf] = [(found.key_id, rates, quota)] if rates or quota is not None else []
     if found.ancestors is not None:
         limits += _ancestors(found)
     if found.user_id is not None and found.user_limits not in (None, "[]"):
@@ -190,12 +229,13 @@ def _ancestors(found: Found) -> list[LimitsOf]:
     return sorted((ident, parse_rate_limits(rates), parse_quota(quota)) for ident, rates, quota in listed)
 
 
-def _key_columns(found: Found) -> Row[Any]:
+def _key_columns(found: Found, shared: Shared) -> Row[Any]:
     """The key's columns as the keys table has them, but for those that no identity holds."""
     columns = {
-        **found._asdict(),
+        **msgspec.structs.asdict(found),
+        **shared._asdict(),
         "id": found.key_id,
-        "enabled": bool(found.enabled),
+        "enabled": bool(shared.enabled),
         "start": "",
         "created_by": "",
         "updated_at": 0,
@@ -206,16 +246,16 @@ def _key_columns(found: Found) -> Row[Any]:
     return cast("Row[Any]", SimpleNamespace(**columns))
 
 
-def _owner(found: Found) -> UserFacts | None:
+def _owner(found: Found, shared: Shared) -> UserFacts | None:
     if found.user_id is None:
         return None
     columns = SimpleNamespace(
         id=found.user_id,
         email=found.user_email,
         name=found.user_name,
-        user_type=found.owner_type,
-        role_id=found.owner_role_id,
-        enabled=bool(found.owner_enabled),
+        user_type=shared.owner_type,
+        role_id=shared.owner_role_id,
+        enabled=bool(shared.owner_enabled),
         rate_limits=_decoded(found.user_limits),
         created_at=0,
         updated_at=0,
@@ -233,11 +273,6 @@ def _role(role_id: int | None, name: str | None, grants: str | None) -> Role | N
 @lru_cache(maxsize=4096)
 def _rate_limits(text: str | None) -> tuple[RateLimit, ...]:
     return parse_rate_limits(_decoded(text))
-
-
-@lru_cache(maxsize=4096)
-def _quota(text: str | None) -> Quota | None:
-    return parse_quota(_decoded(text))
 
 
 def _decoded(text: str | None) -> Any:

@@ -21,13 +21,13 @@ from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Semaphore, Thread
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from bitting.core.errors import Unavailable
 from bitting.store.engine import Store
-from bitting.store.identities import Found, statement_by_digests
+from bitting.store.identities import OWN, Found, Shared, statement_by_digests
 from bitting.store.primary import SECONDS, Primary
 
 MAX_WAITING = 10_000
@@ -44,6 +44,13 @@ class PointReads(Protocol):
 
     def read(self, digests: Sequence[bytes]) -> list[Found]:
         """The keys whose secrets have one of these digests; blocks.
+
+        Raises:
+            Unavailable: the store can't be reached.
+        """
+
+    def at_once(self, digests: Sequence[bytes]) -> list[Found] | None:
+        """The same, None where it takes a wait.
 
         Raises:
             Unavailable: the store can't be reached.
@@ -67,7 +74,7 @@ _MMAP = 2**40  # bytes; SQLite takes as much as it may: a page that the system h
 _BUSY_WAIT = 0.01  # seconds
 _MAX_WAITERS = 32  # threads that wait for event loops
 _AGGREGATES = ("ancestors", "declared")  # columns
-_DECODE = msgspec.json.Decoder(list[Any]).decode
+_DECODE = msgspec.json.Decoder(Found).decode
 
 
 class SqlitePointReads:
@@ -84,18 +91,41 @@ class SqlitePointReads:
 
     def read(self, digests: Sequence[bytes]) -> list[Found]:
         """See `PointReads`."""
-        found = self._try(digests)
+        found = self.at_once(digests)
         if found is not None:
             return found
         until = time.monotonic() + SECONDS
-        while (found := self._try(digests, last=time.monotonic() > until)) is None:
+        while (found := self.at_once(digests, last=time.monotonic() > until)) is None:
             time.sleep(_BUSY_WAIT)
         return found
+
+    def at_once(self, digests: Sequence[bytes], *, last: bool = False) -> list[Found] | None:
+        """See `PointReads`. None: the file is busy, and it isn't the last try."""
+        began = time.perf_counter()
+        try:
+            cursor = self._idle.pop()
+        except IndexError:
+            cursor = None
+        try:
+            cursor = cursor or self._connect()
+            rows = cursor.execute(_sqlite_statement(len(digests)), digests).fetchall()
+        except sqlite3.Error as error:
+            if cursor is not None:
+                cursor.connection.close()
+            if not last and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                return None
+            raise Unavailable("the database can't be read") from error
+        self._idle.append(cursor)
+        if self._store.observers:
+            _observe(self._store, began)
+        if len(digests) > 1:
+            return [_found(*row) for row in rows]
+        return [_found(digests[0], *row) for row in rows]
 
     def begin(self, digests: Sequence[bytes], done: Done) -> None:
         """See `PointReads`."""
         try:
-            found = self._try(digests)
+            found = self.at_once(digests)
         except Unavailable as error:
             done(error)
             return
@@ -127,27 +157,6 @@ class SqlitePointReads:
             self._waiters.release()
         done(answer)
 
-    def _try(self, digests: Sequence[bytes], *, last: bool = False) -> list[Found] | None:
-        """None: the file is busy, and it isn't the last try."""
-        began = time.perf_counter()
-        try:
-            cursor = self._idle.pop()
-        except IndexError:
-            cursor = None
-        try:
-            cursor = cursor or self._connect()
-            rows = cursor.execute(_sqlite_statement(len(digests)), digests).fetchall()
-        except sqlite3.Error as error:
-            if cursor is not None:
-                cursor.connection.close()
-            if not last and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-                return None
-            raise Unavailable("the database can't be read") from error
-        self._idle.append(cursor)
-        if self._store.observers:
-            _observe(self._store, began)
-        return [Found(digest, *_DECODE(others)) for digest, others in rows]
-
     def _connect(self) -> sqlite3.Cursor:
         # `mode=rw`: a file that isn't there is not made here.
         uri = self._path if self._path.startswith("file:") else f"{Path(self._path).absolute().as_uri()}?mode=rw"
@@ -172,19 +181,30 @@ def _observe(store: Store, began: float) -> None:
         observe("lookup", time.perf_counter() - began)
 
 
+def _found(digest: bytes, own: str, common: str) -> Found:
+    found = _DECODE(own)
+    found.digest, found.common = digest, common
+    return found
+
+
 @cache
 def _sqlite_statement(digests: int) -> str:
-    """For so many digests: as many as there are peppers, and one.
+    """For so many digests.
 
-    A row comes as its digest and a JSON array of all else: SQLite writes that, and msgspec reads it, quicker than the
-    driver makes objects of so many columns and describes each.
+    A row comes as two JSON arrays, one of what is the key's own and one of what many keys have in common: SQLite writes
+    them, and msgspec reads them, quicker than the driver makes objects of so many columns and describes each; and the
+    second needs no reading where it is known. Its digest comes first where there are several.
     """
     row = statement_by_digests("sqlite", f"IN ({', '.join('?' * digests)})")
-    digest, *others = Found._fields
+    names = ", ".join(("digest", *OWN, *Shared._fields))
+    arrays = f"{'digest, ' if digests > 1 else ''}{_array(OWN)}, {_array(Shared._fields)}"
+    return f"WITH found({names}) AS ({row}) SELECT {arrays} FROM found"  # noqa: S608
+
+
+def _array(names: Sequence[str]) -> str:
     # What comes out of an aggregate would go in as JSON; as text, like all others, only when something is done to it.
-    texts = [f"{name} || ''" if name in _AGGREGATES else name for name in others]
-    names = ", ".join(Found._fields)
-    return f"WITH found({names}) AS ({row}) SELECT {digest}, json_array({', '.join(texts)}) FROM found"  # noqa: S608
+    texts = (f"{name} || ''" if name in _AGGREGATES else name for name in names)
+    return f"json_array({', '.join(texts)})"
 
 
 # --- PostgreSQL ----------------------------------------------------------------------------------
@@ -228,6 +248,10 @@ class PostgresPointReads:
         if isinstance(found, Unavailable):
             raise Unavailable(found.detail) from found
         return found
+
+    def at_once(self, digests: Sequence[bytes]) -> list[Found] | None:  # noqa: ARG002
+        """Never: the server is a round trip away."""
+        return None
 
     def begin(self, digests: Sequence[bytes], done: Done) -> None:
         """See `PointReads`."""

@@ -14,7 +14,7 @@ from psycopg.adapt import Transformer
 
 from bitting.core.errors import Unavailable
 from bitting.store.engine import NETWORK, Store
-from bitting.store.identities import Found, statement_by_digests
+from bitting.store.identities import Found, found_of, statement_by_digests
 
 SECONDS = 5.0
 """How long a round of look-ups may take; a connection is given the same."""
@@ -85,7 +85,7 @@ class Primary:
         connection.pgconn.send_query_prepared(_NAME, [_array(digests)], [_BINARY], _BINARY)
         answer = self._answer(connection.pgconn)
         self._rows.set_pgresult(answer)
-        found = self._rows.load_rows(0, answer.ntuples, Found._make)
+        found = self._rows.load_rows(0, answer.ntuples, found_of)
         self._rows.set_pgresult(None)
         return found
 

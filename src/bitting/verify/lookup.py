@@ -1,7 +1,7 @@
 """Finding the key that a secret belongs to: in memory where what is kept is known to be true, otherwise in the store.
 
 What is kept is used only while the change feed is fresh (DESIGN §7.1); otherwise, and for what isn't kept, the store is
-read, once for all who ask for the same key at the same time.
+read, once for all who wait for the same key at the same time. What an event loop needn't wait for is no such reading.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from threading import Lock
 from time import monotonic
 from typing import Protocol
 
+import msgspec
+
 from bitting.core.errors import Unavailable
 from bitting.core.tokens import MAX_LENGTH, well_formed
 from bitting.verify.cache import KeyCache
 from bitting.verify.entries import Entry
-from bitting.verify.reading import Told
+from bitting.verify.reading import Later, Told
 
 JOIN_SECONDS = 0.02
 """How old a reading of the store may be, at most, for a decision that begins now to wait for it: a part of the least
@@ -45,6 +47,9 @@ class Source(Protocol):
 
     def read(self, digest: bytes, began: int) -> Entry | None:
         """What is to be kept of a secret with this SHA-256, None if no key has it; began: the cache's epoch before."""
+
+    def at_once(self, digest: bytes, began: int) -> Entry | Later | None:
+        """The same, if nothing has to be waited for."""
 
     def begin(self, digest: bytes, began: int, told: Told) -> None:
         """The same for event loops: `told` is told, perhaps at once, perhaps by another thread."""
@@ -102,6 +107,9 @@ class Lookup:
         kept, settled = self._settled(key, digest, now)
         if settled:
             return kept
+        read = self._at_once(digest)
+        if read is not Later.LATER:
+            return read
         while True:
             finding, leads = self._join(digest, now)
             if leads:
@@ -120,6 +128,19 @@ class Lookup:
             if kept is not None or self.cache.is_unknown(digest):
                 return kept, True
         return None, not well_formed(key)
+
+    def _at_once(self, digest: bytes) -> Entry | Later | None:
+        """What the store says without a wait. No task can join that: none comes in between."""
+        began = self.cache.epoch
+        found = self._source.at_once(digest, began)
+        if found is not Later.LATER:
+            with self._lock:
+                self.misses += 1
+            if found is None:
+                self.cache.put_unknown(digest, began)
+            else:
+                self.cache.put(digest, found)
+        return found
 
     def _join(self, digest: bytes, now: float) -> tuple[_Finding, bool]:
         """The reading of a key that is under way, or one to be led."""
@@ -201,17 +222,15 @@ class Lookup:
             await over
 
 
-class _Finding:
+class _Finding(msgspec.Struct, eq=False):
     """A reading of the store: when it began, of the clock and of the cache's epochs, what came of it and who waits."""
 
-    __slots__ = ("began", "epoch", "error", "found", "over", "waiting")
-
-    found: Entry | None  # once it is over
-    error: Exception | None  # so is this
-
-    def __init__(self, began: float, epoch: int) -> None:
-        self.began, self.epoch, self.over = began, epoch, False
-        self.waiting: list[Callable[[], None]] | None = None  # few are waited for
+    began: float
+    epoch: int
+    over: bool = False
+    found: Entry | None = None  # once it is over
+    error: Exception | None = None  # so is this
+    waiting: list[Callable[[], None]] | None = None  # few are waited for
 
     def result(self) -> Entry | None:
         """What was found; raises why it can't be known."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from enum import Enum
 from hashlib import sha256
 from typing import Any, NamedTuple
 from weakref import ReferenceType, ref
@@ -18,6 +19,7 @@ import msgspec
 from bitting.core.decisions import Denied
 from bitting.core.errors import Unavailable
 from bitting.core.lifecycle import Identity
+from bitting.core.limits import Quota, RateLimit
 from bitting.core.principal import WorkspaceId
 from bitting.core.tokens import well_formed
 from bitting.store.identities import Found, identity_of, limits_of, matching
@@ -28,8 +30,15 @@ from bitting.verify.limits import Limiter
 
 MAX_SHAPES = 1024
 """How many shapes are kept; past it, all are worked out anew."""
-_MAX_TEXT = 200  # characters of a shape's parts; of longer ones the digest is kept
+_MAX_TEXT, _MAX_TEXTS = 200, 1000  # characters of a shape's parts, and of these in one; of longer the digest is kept
 _decode, _encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
+
+
+class Later(Enum):
+    """What isn't known without a wait."""
+
+    LATER = ""
+
 
 Told = Callable[[Entry | None, Exception | None], None]
 """Is told once, by any thread, what was found or why it can't be known; it must not raise."""
@@ -43,6 +52,8 @@ class _Shape(NamedTuple):
     lives: bool
     dead: Denied | None
     blocked: Denied | None
+    rates: tuple[RateLimit, ...]
+    quota: Quota | None
 
 
 class KeyReader:
@@ -78,6 +89,15 @@ class KeyReader:
         found = matching(digests, self._reads.read(tuple(digests)))
         return None if found is None else self._entry(found, began)
 
+    def at_once(self, digest: bytes, began: int) -> Entry | Later | None:
+        """The same if nothing has to be waited for; otherwise there is `begin`."""
+        digests = self._hasher.candidates_of(digest)
+        rows = self._reads.at_once(tuple(digests))
+        if rows is None:
+            return Later.LATER
+        found = matching(digests, rows)
+        return None if found is None else self._entry(found, began)
+
     def begin(self, digest: bytes, began: int, told: Told) -> None:
         """The same for event loops, which mustn't wait; perhaps it is told at once."""
         digests = self._hasher.candidates_of(digest)
@@ -98,7 +118,7 @@ class KeyReader:
 
     def _entry(self, found: Found, began: int) -> Entry:
         same, policy = self._same(found)
-        limits = limits_of(found)
+        limits = limits_of(found, same.rates, same.quota)
         ends = FOREVER if found.expires_at is None else found.expires_at
         if found.secret_ends is not None and found.secret_ends < ends:
             ends = found.secret_ends
@@ -127,9 +147,12 @@ class KeyReader:
         policy = None if same is None else same.policy()
         if same is not None and policy is not None:
             return same, policy
-        identity = identity_of(found._replace(secret_ends=None, expires_at=None), self._plans)
+        identity = identity_of(msgspec.structs.replace(found, secret_ends=None, expires_at=None), self._plans)
         entry = self._policies.entry(replace(identity, limits=()), None, 0)
-        same = _Shape(entry.workspace, ref(entry.policy), entry.until > 0, entry.dead, entry.blocked)
+        lives, key = entry.until > 0, identity.key
+        same = _Shape(
+            entry.workspace, ref(entry.policy), lives, entry.dead, entry.blocked, key.rate_limits, key.quota
+        )  # fmt: skip
         if len(self._shapes) >= MAX_SHAPES:
             self._shapes.clear()
         self._shapes[shape] = same
@@ -138,10 +161,10 @@ class KeyReader:
 
 def _shortened(shape: tuple[object, ...]) -> tuple[object, ...]:
     """A shape without its long texts; one that has none as it is."""
-    parts, *more = shape
-    assert isinstance(parts, tuple)  # noqa: S101 - the columns that keys have in common
-    return (tuple(map(_short, parts)), *more)
+    common, *more = shape
+    short = tuple(map(_short, common)) if isinstance(common, tuple) else _short(common, _MAX_TEXTS)
+    return (short, *more)
 
 
-def _short(part: object) -> object:
-    return sha256(part.encode()).digest() if isinstance(part, str) and len(part) > _MAX_TEXT else part
+def _short(part: object, most: int = _MAX_TEXT) -> object:
+    return sha256(part.encode()).digest() if isinstance(part, str) and len(part) > most else part

@@ -44,13 +44,13 @@ class Cells(Generic[AnyCell]):
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, name: Name, make: Callable[[], AnyCell], now: int) -> AnyCell:
-        """The one cell of that name, made if there is none."""
+    def get(self, name: Name, now: int, make: Callable[..., AnyCell], *given: object) -> AnyCell:
+        """The one cell of that name; if there is none, `make` makes it of what is given."""
         cell = self._kept.get(name)
         if cell is None:
             for _ in range(min(_LOOKED_AT, len(self._kept))):
                 self._look(now)
-            cell = self._kept[name] = self._known[name] = make()
+            cell = self._kept[name] = self._known[name] = make(*given)
         return cell
 
     def all(self) -> list[AnyCell]:

@@ -10,15 +10,15 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from functools import partial
 from typing import Generic, Literal
 
 from bitting.core.gcra import Rate
+from bitting.core.limits import Quota
 from bitting.core.principal import WorkspaceId
 from bitting.store.engine import Store
 from bitting.verify.limits.cells import AnyCell, Cells, Name
 from bitting.verify.limits.outcome import Outcome
-from bitting.verify.limits.purses import NotEnough, Purses
+from bitting.verify.limits.purses import NotEnough, Purse, Purses
 from bitting.verify.limits.renewer import Renewer
 from bitting.verify.limits.spend import Part, Spend, prepared
 
@@ -57,15 +57,20 @@ class Limiter(ABC, Generic[AnyCell]):
             now: microseconds.
         """
         named: dict[str, Part] = {part[0]: part for part in parts}
-        rates = [(subject, prepared(rule)) for subject, rules, _ in named.values() for rule in rules]
+        cells: list[AnyCell] = []
+        rates: list[Rate] = []
+        purses: list[Purse] = []
+        quotas: list[Quota] = []
         with self._lock:
-            windows = [(self._cell((workspace, subject, rate.rule.name), rate, now), rate) for subject, rate in rates]
-            purses = [
-                (self._purses.get(workspace, subject, now), quota)
-                for subject, _, quota in named.values()
-                if quota is not None
-            ]
-        return Spend(workspace, windows, purses)
+            for subject, rules, quota in named.values():
+                for rule in rules:
+                    rate, name = prepared(rule), (workspace, subject, rule.name)
+                    cells.append(self._cells.get(name, now, self._make, name, rate))
+                    rates.append(rate)
+                if quota is not None:
+                    purses.append(self._purses.get(workspace, subject, now))
+                    quotas.append(quota)
+        return Spend(workspace, cells, rates, purses, quotas)
 
     @abstractmethod
     def try_charge(self, spend: Spend[AnyCell], cost: int, now: int) -> Outcome | None:
@@ -100,9 +105,6 @@ class Limiter(ABC, Generic[AnyCell]):
         """The outcome, or None when what `try_charge` was short of is there now."""
         self._purses.draw(spend.purses, spend.quotas, cost, now)
         return None
-
-    def _cell(self, name: Name, rate: Rate, now: int) -> AnyCell:
-        return self._cells.get(name, partial(self._make, name, rate), now)
 
     def _spend_quotas(self, spend: Spend[AnyCell], cost: int, now: int, states: tuple[int, ...]) -> Outcome | None:
         """The outcome as far as quotas go, charged if it passes: the last thing asked. Whoever calls holds the lock."""

@@ -148,7 +148,7 @@ class Purses:
 
     def get(self, workspace: WorkspaceId, key_id: str, now: int) -> Purse:
         """The purse of a key. Whoever calls holds the lock."""
-        return self._cells.get((workspace, key_id), partial(Purse, workspace, key_id), now)
+        return self._cells.get((workspace, key_id), now, Purse, workspace, key_id)
 
     def take(self, purses: Sequence[Purse], quotas: Sequence[Quota], cost: int, now: int) -> Taken | NotEnough | None:
         """Charge all purses or none; None when the store has to be asked. Whoever calls holds the lock."""

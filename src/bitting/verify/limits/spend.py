@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Generic
 
@@ -30,16 +30,15 @@ class Spend(Generic[AnyCell]):
     def __init__(
         self,
         workspace: WorkspaceId,
-        windows: Iterable[tuple[AnyCell, Rate]],
-        purses: Iterable[tuple[Purse, Quota]],
+        cells: Sequence[AnyCell],
+        rates: Sequence[Rate],
+        purses: Sequence[Purse],
+        quotas: Sequence[Quota],
     ) -> None:
-        kept, held = list(windows), list(purses)
         self.workspace = workspace
-        self.cells = tuple(cell for cell, _ in kept)
-        self.rates = tuple(rate for _, rate in kept)
-        self.purses = tuple(purse for purse, _ in held)
-        self.quotas = tuple(quota for _, quota in held)
+        self.cells, self.rates = tuple(cells), tuple(rates)
+        self.purses, self.quotas = tuple(purses), tuple(quotas)
         # One window and nothing else is what most keys have, and takes a shorter way.
-        self.only = self.cells[0] if len(kept) == 1 and not held else None
-        self.rate = self.rates[0] if kept else None
+        self.only = cells[0] if len(cells) == 1 and not purses else None
+        self.rate = rates[0] if rates else None
         self.told: tuple[bytes, list[str]] | None = None  # see headers: the same for every call
