@@ -151,3 +151,12 @@ def test_verify_says_what_of_a_dataset_a_key_reaches(acme: Cli) -> None:
     assert "--action" in acme("keys", "verify", "--action", "edit", input=key, code=1).err
     assert "--action" in acme("keys", "verify", "--dataset", "things", "--action", "x", input=key, code=1).err
     assert "always" in acme("keys", "verify", "--dataset", "things", input=key).out
+
+
+@pytest.mark.parametrize("command", [("show",), ("access",), ("disable",), ("rotate",), ("revoke",)])
+def test_a_key_in_place_of_its_id_is_not_repeated(acme: Cli, command: tuple[str, ...]) -> None:
+    """Its id is expected; what a terminal or a log keeps of the mistake holds no secret."""
+    secret = made(acme)["key"]
+    said = acme("keys", command[0], secret, *command[1:], code=1)
+    assert secret not in said.out + said.err
+    assert "its id, key_…, is expected" in said.err

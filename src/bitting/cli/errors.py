@@ -14,6 +14,7 @@ from bitting.cli.output import printable
 from bitting.core.decisions import CODES, Code
 from bitting.core.errors import BittingError, NotFound, SourceUnavailable
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.tokens import find_in
 
 MAX_LINES = 20
 
@@ -72,6 +73,8 @@ def _hint(code: Code) -> str:
     return _OPERATORS_HINTS.get(code, CODES[code].hint)
 
 
+_KEY_GIVEN = "It stands in the history of your shell now: rotate it. `bitting keys list` shows the ids."
+
 # Where the hint for callers of the API says something that makes no sense here.
 _OPERATORS_HINTS = {
     Code.PLAN_REQUIRED: "See `bitting plans`; `bitting workspaces set-plan WORKSPACE PLAN` changes it.",
@@ -99,10 +102,12 @@ def flaws_of(error: Any) -> InvalidInput:
 
 @contextmanager
 def naming(noun: str, name: str) -> Iterator[None]:
-    """Within it, what is not found is said to be this."""
+    """Within it, what is not found is said to be this; a key that was given in place of its id is not repeated."""
     try:
         yield
     except NotFound:
+        if find_in(name):
+            raise Problem("That is the key itself; its id, key_…, is expected.", _KEY_GIVEN) from None
         raise Problem(f"There is no {noun} '{name}' in this workspace.", _hint(Code.NOT_FOUND)) from None
 
 
