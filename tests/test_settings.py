@@ -298,3 +298,54 @@ def test_no_connection_shows_its_password(monkeypatch: pytest.MonkeyPatch) -> No
     rule = attachable(settings)["shop"]
     assert "hunter2" not in repr(settings) + str(settings) + repr(rule) + settings.model_dump_json()
     assert rule.url == SHOP
+
+
+# --- mail ----------------------------------------------------------------------------------------
+
+MAIL: dict[str, Any] = {"mail_from": "bitting@example.com", "public_url": "https://keys.example.com"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["smtp://mail.example.com", "smtps://ada:pa%3Ass@mail.example.com:465", "smtp://127.0.0.1:25", "smtp://[::1]"],
+)
+def test_a_mail_server_is_named_by_a_url(url: str) -> None:
+    """With a name and password, or without."""
+    settings = Settings(smtp_url=SecretStr(url), **MAIL)
+    assert settings.smtp_url is not None
+    assert settings.smtp_url.get_secret_value() == url
+    assert url not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["mail.example.com", "http://mail.example.com", "smtp://", "smtp://ada@mail.example.com"]
+)
+def test_what_is_no_mail_server_is_refused_without_being_repeated(url: str) -> None:
+    """It may hold a password."""
+    with pytest.raises(ValidationError) as error:
+        Settings(smtp_url=SecretStr(url), **MAIL)
+    assert "smtp://user:password@host:587" in str(error.value)
+    assert f"'{url}'" not in str(error.value)
+
+
+@pytest.mark.parametrize("missing", MAIL)
+def test_mails_need_a_sender_and_where_their_links_lead(missing: str) -> None:
+    """Or the first one that somebody waits for would show that."""
+    given = {name: value for name, value in MAIL.items() if name != missing}
+    with pytest.raises(ValidationError, match=missing):
+        Settings(smtp_url=SecretStr("smtp://mail.example.com"), **given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mail_from", "Bitting <bitting@example.com>"), ("mail_from", "bitting"), ("public_url", "keys.example.com"),
+        ("public_url", "https://keys.example.com/"), ("public_url", "javascript:alert(1)"),
+        ("public_url", "https://ada@keys.example.com"),
+    ],
+)  # fmt: skip
+def test_a_sender_is_an_address_and_the_public_url_an_origin(name: str, value: str) -> None:
+    """What would end up in every mail."""
+    given: dict[str, Any] = {name: value}
+    with pytest.raises(ValidationError):
+        Settings(**given)

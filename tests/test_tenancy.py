@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,30 @@ import pytest
 from sqlalchemy import event
 
 import bitting
+from bitting.backend import Context
+from bitting.core.calls import CALLS_BY_NAME
+from bitting.records.jobs import Imports, Plan
+from bitting.sessions.service import (
+    change_name,
+    change_password,
+    end_session,
+    list_sessions,
+    log_out,
+    log_out_everywhere,
+    make_link,
+    redeem_link,
+    set_language,
+)
 from bitting.store.tables import metadata
 from tests.support.api import Api, Workspace, running_api
+from tests.support.people import PASSWORD, asking, person
 
 SOURCE = Path(bitting.__file__).parent
 OPERATORS_TABLES = {"usage_writers", "usage_journal"}
 """They hold what a process has counted for all workspaces, and no request reads them."""
 TENANT_TABLES = {table.name for table in metadata.sorted_tables} - OPERATORS_TABLES
+CONSOLE_TABLES = {"imports"}
+"""What only people in the console have, not callers of the API."""
 
 # The only functions that may build a statement without TenantQueries' own builders, and why.
 UNBOUND = {
@@ -27,6 +46,10 @@ UNBOUND = {
     ("audit", "verify_chains"): "the operator's: the trails of all workspaces, deleted ones included",
     ("workspaces", "every_workspace"): "the operator's",
     ("workspaces", "add_workspace"): "the operator's",
+    ("sessions", "_living"): "of what it is given: `self._ours`, or a session's token, which finds the workspace",
+    ("sessions", "_people"): "of what it is given: `self._ours`, or what finds the workspace: an address, a token",
+    ("sessions", "use_up"): "of a token, which names its links in every workspace",
+    ("sessions", "first_workspace"): "counts what belongs to no workspace, and reads nothing of it",
     ("migrate", "migrate"): "a lock, and no table",
     ("datasets", "attached_workspaces"): "the operator's",
     ("usage", "workspaces_to_roll_up"): "the operator's",
@@ -39,6 +62,7 @@ UNBOUND = {
     ),
     ("usage", "page"): "of what `_found` selects, which is bound",
     ("usage", "_groups"): "of what `_found` selects, which is bound",
+    ("usage", "totals"): "of what `_found` selects, which is bound",
     ("engine", "_sqlite"): "begins a transaction",
     ("engine", "begin"): "begins a transaction",
     ("connections", "_sqlite"): "begins a transaction",
@@ -155,6 +179,7 @@ def test_workspace_ids_are_minted_where_they_are_known_to_be() -> None:
         "store/workspaces.py",
         "store/audit.py",
         "store/feed.py",
+        "store/sessions.py",
         "store/usage.py",
         "workspaces/operation.py",
     }
@@ -222,6 +247,7 @@ def work(workspace: Workspace) -> None:
         owner.put("/v1/resources", {}),
         owner.patch("/v1/workspace", {"name": "W"}),
         owner.patch(f"/v1/users/{user}", {"name": "U"}),
+        owner.patch(f"/v1/users/{user}", {"enabled": False}),
         owner.patch(f"/v1/roles/{role}", {"name": "R"}),
         owner.patch(f"/v1/dashboards/{dashboard}", {"name": "D"}),
         owner.patch(f"/v1/routes/{route}", {"method": "*"}),
@@ -235,6 +261,63 @@ def work(workspace: Workspace) -> None:
     ]  # fmt: skip
     refused = [answer.text for answer in answers if not answer.is_success]
     assert refused == []
+
+
+def people(workspace: Workspace) -> None:
+    """Something of everything that people do with sessions, passwords and links."""
+    backend, owner, other = workspace.api.backend, person(workspace), person(workspace, "user", password_hash=None)
+    begun = owner.log_in()
+    workspace.api.clock.ahead += 120_000_000
+    owner.finds(begun)
+    context = asking(begun)
+    token = make_link(backend, context, other.id, "invitation")
+    redeem_link(backend, token, PASSWORD, address=None, agent=None, request_id=None)
+    change_name(backend, context, "Renamed")
+    set_language(backend, context, "uk")
+    end_session(backend, context, owner.log_in().session.id)
+    begun = change_password(backend, context, PASSWORD, PASSWORD, address=None, agent=None)
+    list_sessions(backend, asking(begun))
+    bring_in(workspace, replace(asking(begun), call=CALLS_BY_NAME["POST /v1/records"]))
+    log_out(backend, owner.log_in().session, None)
+    owner.try_to_log_in("not the password")
+    log_out_everywhere(backend, asking(begun))
+    backend.errands.settle()
+
+
+def bring_in(workspace: Workspace, context: Context) -> None:
+    """An import of leads, from its file to its end."""
+    imports = Imports(workspace.api.backend)
+    imports.receive(context, "first.csv", BytesIO(b"phone\n"))
+    ident = imports.receive(context, "second.csv", BytesIO(b"phone\n1\n"))
+    imports.begin(context, ident, Plan("leads", ("phone",), "new"))
+    imports.settle()
+    assert imports.look(context, ident)["loaded"] == 1
+
+
+_BY_PROOF = re.compile(r"WHERE (?:\S+ AND )*?(?:sessions|users|user_links)\.(?:digest|email_key) = ")
+_OLDEST = re.compile(r"SELECT workspaces\.id\s+FROM workspaces ORDER BY workspaces\.created_at, workspaces\.id\s+LIMIT")
+
+
+def test_what_people_do_is_bound_but_for_what_finds_the_workspace(own_api: Api) -> None:
+    """That is by a token's digest or by an address alone; all else names the workspace."""
+    workspace = own_api.workspace()
+    workspace.dataset("leads", phone="text")
+    unbound: list[str] = []
+    found: list[str] = []
+
+    def watch(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if not _NAMED.search(statement) or statement.lstrip().startswith(("CREATE", "DROP", "PRAGMA")):
+            return
+        if all(workspace.id in values for values in given_values(parameters)):
+            return
+        (found if _BY_PROOF.search(statement) or _OLDEST.search(statement) else unbound).append(statement)
+
+    event.listen(own_api.backend.store.engine, "before_cursor_execute", watch)
+    people(workspace)
+    event.remove(own_api.backend.store.engine, "before_cursor_execute", watch)
+    own_api.clock.ahead = 0
+    assert unbound == []
+    assert len({statement for statement in found if _BY_PROOF.search(statement)}) == 4
 
 
 def given_values(parameters: Any) -> list[list[Any]]:
@@ -263,4 +346,4 @@ def test_every_statement_that_runs_is_bound_to_the_callers_workspace(own_api: Ap
     work(workspace)
     event.remove(own_api.backend.store.engine, "before_cursor_execute", watch)
     assert unbound == []
-    assert tables == TENANT_TABLES
+    assert tables == TENANT_TABLES - CONSOLE_TABLES

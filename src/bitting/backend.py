@@ -41,6 +41,7 @@ from bitting.store.record_aggregates import RecordAggregates
 from bitting.store.tenancy import Tenant
 from bitting.verify.authentication import Authenticator, Clock
 from bitting.verify.cache import KeyCache
+from bitting.verify.errands import Errands
 from bitting.verify.feed import Feed
 from bitting.verify.hashing import Hasher
 from bitting.verify.limits import Limiter, MemoryLimiter, Outcome, WindowLeft, open_limiter
@@ -204,6 +205,7 @@ class Backend:
         self.verifier = Verifier(self.lookup, clock, self.limiter)
         self.routes = RouteTables(self._read_routes, self.lookup)
         self.usage = Usage(store, clock)
+        self.errands = Errands()
         self.on_change: Callable[[Sequence[ChangeEvent]], None] = self.lookup.cache.apply
         self._feed: Feed | None = None
 
@@ -263,7 +265,7 @@ class Backend:
     def close(self) -> None:
         """Stops to watch for changes, writes down what was counted, and closes every connection to a database."""
         with ExitStack() as closing:  # all of it, whatever fails
-            for part in (self.store, self.connections, self._point_reads, self.limiter, self.usage):
+            for part in (self.store, self.connections, self._point_reads, self.limiter, self.usage, self.errands):
                 closing.callback(part.close)
             if self._feed is not None:
                 closing.callback(self._feed.stop)

@@ -18,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from bitting.core.emails import check_email
 from bitting.core.network import Networks, parse_networks
 from bitting.core.plans import DEFAULT_PLANS
 from bitting.core.problems import InvalidInput
@@ -29,6 +30,7 @@ MIN_SECRET = 32
 _PEPPER_NAME = re.compile(r"[a-z0-9]{1,32}")
 _CONNECTION_NAME = re.compile(r"[a-z](?:[a-z0-9]|[_-](?!_)){0,31}")
 _CONNECTION_URL = re.compile(r"(?:sqlite|postgresql(?:\+psycopg)?):.+", re.DOTALL)
+_SMTP_URL = re.compile(r"smtps?://(?:[^\s/@:]+:[^\s/@]*@)?(?:[^\s/@:\[\]]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?/?")
 _WORKSPACE = re.compile(r"\*|wsp_[A-Za-z0-9]+")
 
 
@@ -154,6 +156,19 @@ class Settings(BaseSettings):
         "`OTEL_EXPORTER_OTLP_ENDPOINT` says, or none are made. Needs `bitting[otel]`.",
     )
 
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@?#]+$",
+        description="Where people reach the console from outside: `https://keys.example.com`. Links in mails and on "
+        "the command line begin with it.",
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="A server that takes mail: `smtp://user:password@host:587` (STARTTLS) or "
+        "`smtps://user:password@host:465`. Without it no mail is sent: who invites somebody is shown the link.",
+    )
+    mail_from: str | None = Field(None, description="The sender of mails: `bitting@example.com`.")
+
     @field_validator("trusted_proxies", "metrics_from", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -198,6 +213,27 @@ class Settings(BaseSettings):
     def sharing(self) -> Literal["memory", "exact", "leased"]:
         """How processes share rate limits."""
         return self.limits or ("memory" if self.workers == 1 else "leased")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _SMTP_URL.fullmatch(value.get_secret_value()):
+            raise ValueError("smtp://user:password@host:587 or smtps://user:password@host:465 is expected")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str | None) -> str | None:
+        reason = None if value is None else check_email(value)
+        if reason is not None:
+            raise ValueError(reason)
+        return value
+
+    @model_validator(mode="after")
+    def _mails_have_a_sender(self) -> Self:
+        if self.smtp_url is not None and (self.mail_from is None or self.public_url is None):
+            raise ValueError("smtp_url: mails need mail_from, and public_url for their links")
+        return self
 
     @model_validator(mode="after")
     def _limits_have_a_server(self) -> Self:

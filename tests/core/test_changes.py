@@ -14,7 +14,7 @@ from bitting.core.principal import WorkspaceId
 
 SOURCE = Path(bitting.__file__).parent
 OURS = WorkspaceId("wsp_ours")
-_ACTION = re.compile(r"[a-z]+\.[a-z]+")
+_ACTION = re.compile(r"[a-z]+\.[a-z]+[A-Za-z]*")
 
 # Written out from what is kept of each: None is for what nobody keeps.
 KINDS = {
@@ -27,6 +27,9 @@ KINDS = {
     "user.create": ChangeKind.USER,
     "user.change": ChangeKind.USER,
     "user.delete": ChangeKind.USER,
+    "user.password": ChangeKind.USER,
+    "user.invite": ChangeKind.USER,
+    "user.resetLink": ChangeKind.USER,
     "role.create": ChangeKind.ROLE,
     "role.change": ChangeKind.ROLE,
     "role.delete": ChangeKind.ROLE,
@@ -42,6 +45,9 @@ KINDS = {
     "dashboard.create": None,
     "dashboard.change": None,
     "dashboard.delete": None,
+    "session.create": None,
+    "session.end": None,
+    "session.endAll": None,
 }
 
 
@@ -84,7 +90,7 @@ def test_a_route_is_its_workspaces(action: str) -> None:
     assert changed_by(action, "x", OURS) == (ChangeKind.WORKSPACE, OURS)
 
 
-@pytest.mark.parametrize("action", ["", "keys.revoke", "session.end", "keyrevoke"])
+@pytest.mark.parametrize("action", ["", "keys.revoke", "sessions.end", "keyrevoke"])
 def test_an_unknown_action_is_an_error(action: str) -> None:
     """It is not taken for one that changes nothing."""
     with pytest.raises(ValueError, match="no kind of change"):

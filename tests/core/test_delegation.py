@@ -24,6 +24,7 @@ from bitting.core.delegation import (
     may_change_user,
     may_create_key,
     may_create_user,
+    may_make_link,
     may_manage_key,
     may_manage_user,
     may_write_role,
@@ -76,13 +77,12 @@ types = st.sampled_from(UserType)
 
 @dataclass
 class World:
-    """A workspace, and which credentials somebody holds: ids of keys, and the user of a session."""
+    """A workspace, and which credentials somebody holds: ids of keys, and `session u1` of a user."""
 
     users: dict[str, UserFacts]
     roles: dict[int, Role]
     keys: dict[str, KeyFacts]
     held: list[str] = field(default_factory=list)
-    session: str | None = None
 
     def role(self, ident: int | None) -> Role | None:
         return None if ident is None else self.roles[ident]
@@ -93,11 +93,10 @@ class World:
         spent = {name for name in (key.id, *key.lineage) if self.keys[name].rate_limits or self.keys[name].quota}
         return replace(key, limits_from=frozenset(spent))
 
-    def principal(self, ident: str | None) -> Principal:
-        """Whom a held key stands for; None: the session."""
-        if ident is None:
-            assert self.session is not None
-            user = self.users[self.session]
+    def principal(self, ident: str) -> Principal:
+        """Whom a held key or session stands for."""
+        if ident.startswith("session "):
+            user = self.users[ident.removeprefix("session ")]
             roles = tuple(role for role in [self.role(user.role)] if role is not None)
             return Principal(WORKSPACE, Kind.SESSION, user.user_type, roles=roles, user=user, declared=DECLARED)
         key = self.facts(ident)
@@ -299,11 +298,11 @@ class Attacker:
         return self.data.draw(strategy)
 
     def caller(self) -> Principal:
-        sessions: list[str | None] = [] if self.world.session is None else [None]
-        return self.world.principal(self.draw(st.sampled_from([*self.world.held, *sessions])))
+        return self.world.principal(self.draw(st.sampled_from(self.world.held)))
 
     def step(self) -> None:
-        step = self.draw(st.sampled_from([self.create, self.change, self.take, self.write_role, self.write_user]))
+        steps = [self.create, self.change, self.take, self.write_role, self.write_user, self.take_link]
+        step = self.draw(st.sampled_from(steps))
         if isinstance(step(self.caller()), Allowed):
             self.allowed += 1
             event(f"allowed: {step.__name__}")
@@ -376,6 +375,14 @@ class Attacker:
             self.world.users[before.id] = after
         return decision
 
+    def take_link(self, caller: Principal) -> Decision:
+        """Inviting, or resetting a password: from then on the attacker can log in as that user."""
+        target = self.world.users[self.draw(st.sampled_from(sorted(self.world.users)))]
+        decision = may_make_link(caller, target, self.world.role(target.role))
+        if isinstance(decision, Allowed) and f"session {target.id}" not in self.world.held:
+            self.world.held.append(f"session {target.id}")
+        return decision
+
 
 _NO = may_manage_user(
     Principal(WORKSPACE, Kind.SESSION, UserType.USER), UserFacts("u", "u@x", "u", UserType.USER, None, enabled=True)
@@ -392,18 +399,15 @@ def _config(key: KeyFacts) -> dict[str, Any]:
 def test_no_sequence_of_allowed_steps_gains_anything(world: World, data: st.DataObject) -> None:
     """Whatever somebody with one credential does, no credential that they then hold does more than the first did."""
     start = data.draw(st.sampled_from([*world.keys, "session u1"]))
-    if start == "session u1":
-        world.session = "u1"
-    else:
-        world.held.append(start)
-    first = world.principal(None if world.session else start)
+    world.held.append(start)
+    first = world.principal(start)
     limited = frozenset(first.key.limits_from) if first.key else frozenset()
     bound = power(first, limited)
     amounts = {ident: (world.keys[ident].rate_limits, world.keys[ident].quota) for ident in limited}
     attacker = Attacker(world, data)
     for _ in range(data.draw(st.integers(1, 10))):
         attacker.step()
-        for ident in [*world.held, *([None] if world.session else [])]:
+        for ident in world.held:
             now = power(world.principal(ident), limited)
             assert now.within(bound), (ident, now, bound)
         assert amounts == {ident: (world.keys[ident].rate_limits, world.keys[ident].quota) for ident in limited}
@@ -496,6 +500,25 @@ def test_a_bound_principal_changes_no_address_but_its_own(world: World, data: st
     if isinstance(decision, Allowed):
         assert not caller.roles or caller.user_id == before.id
         assert before.user_type is not UserType.OWNER or caller.user_type is UserType.OWNER
+
+
+@settings(deadline=None)
+@given(worlds(), st.data())
+def test_nobody_gets_into_another_by_a_link_who_could_not_create_that_user(world: World, data: st.DataObject) -> None:
+    """By no key, bound by no role, not into an owner but by owners, and into oneself with the old password alone."""
+    held = data.draw(st.sampled_from([*sorted(world.keys), "session u1"]))
+    caller = world.principal(held)
+    target = data.draw(st.sampled_from(list(world.users.values())))
+    role = world.role(target.role)
+    expected = (
+        held == "session u1"
+        and target.id != "u1"
+        and not caller.roles
+        and caller.is_administrator
+        and list(UserType).index(target.user_type) <= list(UserType).index(caller.user_type)
+    )
+    assert isinstance(may_make_link(caller, target, role), Allowed) == expected
+    assert isinstance(may_make_link(operator(WORKSPACE), target, role), Allowed)
 
 
 # --- the rules that guard others, one by one -----------------------------------------------------
@@ -598,10 +621,10 @@ def test_a_key_with_limits_takes_no_key_that_does_not_spend_from_them() -> None:
 def test_no_key_changes_the_limits_of_its_user() -> None:
     """A session may, if it administers users at all."""
     user = UserFacts("u1", "u1@x", "u1", UserType.ADMINISTRATOR, None, enabled=True, rate_limits=LIMITS[1])
-    world = World({"u1": user}, {}, {"k": replace(ADMIN, owner="u1")}, session="u1")
+    world = World({"u1": user}, {}, {"k": replace(ADMIN, owner="u1")})
     free = replace(user, rate_limits=())
     assert not isinstance(may_change_user(world.principal("k"), user, free, None, None), Allowed)
-    assert isinstance(may_change_user(world.principal(None), user, free, None, None), Allowed)
+    assert isinstance(may_change_user(world.principal("session u1"), user, free, None, None), Allowed)
 
 
 def test_the_operator_may_make_and_change_any_key() -> None:

@@ -13,7 +13,7 @@ kinds = st.sampled_from(sorted(KINDS))
 
 def test_the_kinds_are_frozen() -> None:
     """Ids are in other people's databases."""
-    assert {"key", "usr", "wsp", "rec", "dsh", "sec", "req", "rte"} == KINDS
+    assert {"key", "usr", "wsp", "rec", "dsh", "sec", "req", "rte", "ses", "imp"} == KINDS
 
 
 def test_the_form_is_frozen() -> None:

@@ -13,7 +13,7 @@ from bitting.core.decisions import Allowed, Code, Denied
 from bitting.core.limits import Quota, RateLimit, Refill
 from bitting.core.network import NOWHERE, parse_networks
 from bitting.core.permission import may_administer, may_call, may_use_scope, may_write_users
-from bitting.core.principal import KeyFacts, Kind, Principal, UserFacts, WorkspaceId, operator
+from bitting.core.principal import KeyFacts, Kind, Principal, UserFacts, WorkspaceId, operator, session_principal
 
 WORKSPACE = WorkspaceId("wsp_1")
 DECLARED = {"links": {"read": True, "write": False}}
@@ -129,3 +129,15 @@ def test_users_are_written_by_administrators_sessions_and_the_operator() -> None
     for principal in (session, FULL):
         assert isinstance(may_write_users(replace(principal, user_type=UserType.USER)), Denied)
         assert isinstance(may_administer(replace(principal, user_type=UserType.USER), "do that"), Denied)
+
+
+@pytest.mark.parametrize("user_type", UserType)
+def test_a_session_may_call_what_a_full_key_of_its_user_type_may(user_type: UserType) -> None:
+    """Every call: those for full access alone, and verification, which administrators and owners hold."""
+    user = replace(USER, user_type=user_type)
+    session = session_principal(WORKSPACE, "ses_1", user, None, {})
+    key = replace(FULL, user_type=user_type, user=user, key=replace(KEY, owner=user.id))
+    for call in CALLS:
+        assert may_call(session, call) == may_call(key, call), call.name
+    held = isinstance(may_use_scope(session, "keys:verify"), Allowed)
+    assert held == (user_type is not UserType.USER)

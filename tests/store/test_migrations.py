@@ -17,6 +17,7 @@ from bitting.store.datasets import DatasetQueries
 from bitting.store.engine import Store
 from bitting.store.keys import KeyQueries
 from bitting.store.migrate import _config, current_revision, migrate, newest_revision
+from bitting.store.sessions import people_by_email
 from bitting.store.tables import metadata
 from bitting.store.workspaces import WorkspaceRow, add_workspace
 from tests.support.races import processes_at_once
@@ -90,6 +91,23 @@ def test_a_database_whose_secrets_stood_apart_from_their_index_keeps_them(empty:
         assert kept == [(first, "sha256", "wsp_a", "key_a", 1, 7) for first in (b"a", b"b")]
         connection.execute(text("DELETE FROM keys"))
         assert connection.execute(query).all() == []
+
+
+def test_users_of_before_people_could_log_in_keep_their_passwords(empty: Store) -> None:
+    """And have chosen no language."""
+    config = _config()
+    with empty.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        add_workspace(connection, WorkspaceRow(WorkspaceId("wsp_a"), "A", "bit", "unlimited", Policies(), 1, 1))
+        columns = "id, workspace_id, email, email_key, name, user_type, enabled, rate_limits, password_hash"
+        values = "'usr_a', 'wsp_a', 'A@x', 'a@x', 'A', 'owner', true, '[]', 'hash'"
+        connection.execute(text(f"INSERT INTO users ({columns}, created_at, updated_at) VALUES ({values}, 1, 1)"))
+    assert migrate(empty) == ("0006", newest_revision())
+    with empty.read() as connection:
+        (who,) = people_by_email(connection, "a@X")
+        assert connection.execute(text("SELECT language FROM users")).scalar_one() is None
+    assert (who.user.id, who.workspace_name, who.password_hash) == ("usr_a", "A", "hash")
 
 
 def test_the_migrated_schema_is_the_one_in_the_code(empty: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,24 @@ def test_counts_of_one_place_add_up(store: Store) -> None:
         ("valid", 6),
         ("expired_key", 7),
     ]
+
+
+def test_totals_of_a_span_are_the_greatest_first(store: Store) -> None:
+    """Each with how many were allowed, across steps and whatever else they are counted by; no more than asked for."""
+    hour = Step.HOUR.micros
+    add(store, {place(): 2, place(NOW - hour): 3, place(outcome="rate_limited"): 4})
+    add(store, {place(key="key_b"): 6, place(key="key_c", outcome="expired_key"): 20, place(NOW - 9 * hour): 1})
+    add(store, {place(key="key_b"): 50}, THEIRS)
+    question = UsageQuestion(Span(NOW - hour, NOW + hour, Step.HOUR), ("key",), (1, 2))
+
+    def totals(question: UsageQuestion, limit: int = 9) -> list[tuple[str, int, int]]:
+        with store.read() as connection:
+            found = Tenant(connection, WorkspaceId(OURS)).usage.totals(question, "valid", limit)
+        return [(*total.of.values(), total.count, total.allowed) for total in found]
+
+    assert totals(question) == [("key_c", 20, 0), ("key_a", 9, 5), ("key_b", 6, 6)]
+    assert totals(question, 2) == [("key_c", 20, 0), ("key_a", 9, 5)]
+    assert totals(replace(question, by=("outcome",), key="key_a")) == [("valid", 5, 5), ("rate_limited", 4, 0)]
 
 
 def test_a_workspaces_counts_are_its_own(store: Store) -> None:

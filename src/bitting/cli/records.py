@@ -16,10 +16,11 @@ from bitting.cli.output import cell, print_json, printable
 from bitting.core.problems import Flaw
 
 if TYPE_CHECKING:
-    from bitting.cli.loading import Loader, Report, Tell
+    from bitting.cli.loading import Loading
     from bitting.cli.office import Desk
-    from bitting.cli.rows import Row
     from bitting.core.schema import Dataset
+    from bitting.records.loading import Report, Tell
+    from bitting.records.rows import Row
 
 group = typer.Typer(no_args_is_help=True, help="Records: bring them in from files.")
 
@@ -58,7 +59,7 @@ def import_records(
 
     Bad rows are reported by line and left out. An empty cell is a missing value; several values are a JSON list.
     """
-    from bitting.cli.loading import Loader
+    from bitting.cli.loading import Loading
     from bitting.cli.office import seated
     from bitting.records.importing import Importing
 
@@ -68,8 +69,9 @@ def import_records(
                 _dataset(desk, dataset), state_column=state_column, default_state=default_state, id_column=id_column
             )
         opened = stack.enter_context(file.open("rb"))
-        rows = _reader(file)(opened, importing)
-        loader = Loader(desk, importing, stack.enter_context(_telling(errors)))
+        with _in_words():
+            rows = _reader(file)(opened, importing)
+        loader = Loading(desk, importing, stack.enter_context(_telling(errors)))
         _load(loader, stack.enter_context(_progress(opened, file, rows)), atomic=atomic)
     _tell(loader.report, dataset, atomic=atomic, errors=errors, as_json=as_json)
     if loader.report.bad:
@@ -77,12 +79,23 @@ def import_records(
 
 
 def _reader(file: Path) -> Callable[..., Iterator[Row]]:
-    from bitting.cli.rows import csv_rows, jsonl_rows
+    from bitting.records.rows import csv_rows, jsonl_rows
 
     readers = {".csv": csv_rows, ".jsonl": jsonl_rows}
     if file.suffix.lower() not in readers:
         raise Problem(f"{file.name} is of no known kind.", "Its name must end in .csv or .jsonl.")
     return readers[file.suffix.lower()]
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What is wrong with the file as a whole, said and no more."""
+    from bitting.records.rows import UnreadableFile
+
+    try:
+        yield
+    except UnreadableFile as error:
+        raise Problem(str(error)) from None
 
 
 def _dataset(desk: Desk, name: str) -> Dataset:
@@ -97,7 +110,7 @@ def _dataset(desk: Desk, name: str) -> Dataset:
     return found
 
 
-def _load(loader: Loader, rows: Iterable[Row], *, atomic: bool) -> None:
+def _load(loader: Loading, rows: Iterable[Row], *, atomic: bool) -> None:
     from bitting.cli.loading import BadRowsError
 
     try:

@@ -19,6 +19,7 @@ from bitting.cli import (
     serve,
     settings,
     usage,
+    users,
     workspaces,
 )
 from bitting.cli.errors import ExpectedErrors
@@ -60,6 +61,7 @@ app.command("doctor")(doctor.doctor)
 app.command("usage")(usage.usage)
 app.add_typer(workspaces.group, name="workspaces")
 app.add_typer(keys.group, name="keys")
+app.add_typer(users.group, name="users")
 app.add_typer(apply.roles, name="roles")
 app.add_typer(apply.datasets, name="datasets")
 app.add_typer(records.group, name="records")

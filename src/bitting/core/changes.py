@@ -38,6 +38,7 @@ _KINDS: dict[str, ChangeKind | None] = {
     "route": ChangeKind.WORKSPACE,
     "dataset": ChangeKind.DATASET,
     "dashboard": None,
+    "session": None,
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from bitting.core.authority import VERIFY, UserType, access_within, holds_verify
 from bitting.core.decisions import ALLOWED, Decision, Denied, insufficient
-from bitting.core.principal import KeyFacts, Principal, UserFacts
+from bitting.core.principal import KeyFacts, Kind, Principal, UserFacts
 from bitting.core.roles import Grant, Role, covers
 
 # What managers other than its owner may set on a personal key (besides disabling and revoking it).
@@ -232,3 +232,23 @@ def may_change_user(
         return insufficient("No key changes its own limits, nor those of the user that it belongs to.")
     created = may_create_user(principal, before, role_before)
     return created if isinstance(created, Denied) else may_create_user(principal, after, role_after)
+
+
+def may_make_link(principal: Principal, user: UserFacts, role: Role | None) -> Decision:
+    """Whether a principal may be given a link by which a user's password is set: whoever has it can become that user.
+
+    Args:
+        principal: who is asking.
+        user: whose password it would set.
+        role: the role of that user, if any.
+    """
+    if principal.is_operator:
+        return ALLOWED
+    if principal.kind is Kind.KEY:
+        return insufficient("Invitation and reset links are made in the console or by the operator, never with a key.")
+    if user.id == principal.user_id:
+        return insufficient("Your own password you change in your profile, with the old one.")
+    if principal.bound:
+        return insufficient("Whoever is bound by a role never receives a reset or invitation link.")
+    managed = may_manage_user(principal, user)
+    return managed if isinstance(managed, Denied) else may_create_user(principal, user, role)

@@ -7,8 +7,8 @@ import secrets
 
 from bitting.core.tokens import RandomBelow, random_base62
 
-KINDS = frozenset({"key", "usr", "wsp", "rec", "dsh", "sec", "req", "rte"})
-"""key, user, workspace, record, dashboard, secret of a key, request, route."""
+KINDS = frozenset({"key", "usr", "wsp", "rec", "dsh", "sec", "req", "rte", "ses", "imp"})
+"""key, user, workspace, record, dashboard, secret of a key, request, route, session, import."""
 
 RANDOM_LENGTH = 22
 

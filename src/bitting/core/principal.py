@@ -94,7 +94,7 @@ class Principal:
 
     `user_type` is the effective one; `roles` all that bind it (a personal key: its own and its
     owner's), of which `key_roles` are the key's own. No roles: unrestricted data access. `limits` are all
-    that a call spends from.
+    that a call spends from. `session` is the id of the session that it came with, if it did.
     """
 
     workspace: WorkspaceId
@@ -109,6 +109,7 @@ class Principal:
     declared: dict[str, dict[str, bool]] = field(default_factory=dict)
     limits: tuple[LimitsOf, ...] = ()
     credential: Credential | None = field(default=None, repr=False)
+    session: str | None = None
 
     @property
     def actor(self) -> str:
@@ -139,3 +140,22 @@ class Principal:
 def operator(workspace: WorkspaceId, declared: dict[str, dict[str, bool]] | None = None) -> Principal:
     """The command line's principal: it may do anything, and the audit trail says who it was."""
     return Principal(workspace, Kind.OPERATOR, UserType.OWNER, declared=declared or {})
+
+
+def session_principal(
+    workspace: WorkspaceId,
+    session: str,
+    user: UserFacts,
+    role: Role | None,
+    declared: dict[str, dict[str, bool]],
+) -> Principal:
+    """The principal of somebody who is logged in: all that the user may do, and no more."""
+    return Principal(
+        workspace,
+        Kind.SESSION,
+        user.user_type,
+        roles=() if role is None else (role,),
+        user=user,
+        declared=declared,
+        session=session,
+    )

@@ -36,14 +36,14 @@ def attach_dataset(backend: Backend, context: Context, given: dict[str, Any]) ->
         InvalidInput: with every flaw: of the request, of what the settings open, and of the table.
         SourceUnavailable: the database or the table can't be read.
     """
-    enforce(_may_attach(context.principal))
+    enforce(may_attach(context.principal))
     first = _first_answer(backend, context, given)
     if first is not None:
         return first
     mapped = _look(backend, context, given)
     name = given.get("name") or fitted_dataset_name(mapped.source.table)
     with backend.change(context) as change:
-        enforce(_may_attach(change.principal))
+        enforce(may_attach(change.principal))
         replay = change.first_answer(_OPERATION, given)
         if replay is not None:
             return Outcome(replay, replayed=True)
@@ -53,7 +53,8 @@ def attach_dataset(backend: Backend, context: Context, given: dict[str, Any]) ->
         return Outcome(view)
 
 
-def _may_attach(principal: Principal) -> Decision:
+def may_attach(principal: Principal) -> Decision:
+    """Whether a principal attaches tables, as far as that is its role's to say."""
     if principal.bound:
         return insufficient("Whoever is bound by a role attaches nothing: the role would not show it.")
     return ALLOWED
@@ -69,7 +70,7 @@ def _first_answer(backend: Backend, context: Context, given: dict[str, Any]) -> 
         return None
     try:
         with backend.change(context) as change:
-            enforce(_may_attach(change.principal))
+            enforce(may_attach(change.principal))
             first = change.first_answer(_OPERATION, given)
             if first is None:
                 raise _Unclaimed

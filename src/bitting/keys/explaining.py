@@ -58,7 +58,7 @@ def explain_access(backend: Backend, context: Context, key_id: str, cell: Cell |
     """
     with backend.read(context) as reading:
         key = find_key(reading, key_id).facts
-        identity = _identity(backend, reading, key)
+        identity = identity_for(backend, reading, key)
         subject, viewer = principal_of(identity), reading.principal
         works = isinstance(key_alive(identity, reading.now), Allowed)
         scopes = explain_scopes(subject) if works else []
@@ -66,7 +66,7 @@ def explain_access(backend: Backend, context: Context, key_id: str, cell: Cell |
         # What does not exist for the viewer at all is left out first: without a user it has nothing from grants for
         # assigned records, though the key that it asks about may.
         catalogue = reading.shown(reading.datasets.catalogue())
-        roles = tuple(dict.fromkeys((*subject.roles, *_as_the_viewer_has_them(viewer, subject, catalogue))))
+        roles = tuple(dict.fromkeys((*subject.roles, *as_the_viewer_has_them(viewer, subject, catalogue))))
         data = explain_data(catalogue, roles, has_user=subject.user is not None, **records) if works else []
         return {
             "keyId": key.id,
@@ -86,7 +86,7 @@ def _why_asked(reading: Reading, subject: Principal, cell: Cell | None, blocked:
     return {} if cell is None else {"why": _why(reading, subject, cell, blocked=blocked)}
 
 
-def _as_the_viewer_has_them(viewer: Principal, subject: Principal, catalogue: Catalogue) -> tuple[Role, ...]:
+def as_the_viewer_has_them(viewer: Principal, subject: Principal, catalogue: Catalogue) -> tuple[Role, ...]:
     """The viewer's roles, about its own user: what is assigned to it is not what is assigned to the key's owner."""
     roles = viewer.roles
     if viewer.user_id == subject.user_id:
@@ -135,7 +135,7 @@ def _why(reading: Reading, subject: Principal, cell: Cell, *, blocked: str | Non
     }
 
 
-def _identity(backend: Backend, reading: Reading, key: KeyFacts) -> Identity:
+def identity_for(backend: Backend, reading: Reading, key: KeyFacts) -> Identity:
     owner = reading.owner_of(key)
     return Identity(
         workspace=reading.workspace_id,

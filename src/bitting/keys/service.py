@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,6 +77,13 @@ def list_keys(backend: Backend, context: Context, page: PageRequest, wanted: Wan
         after = page.after(_CURSOR, int, str)
         found = reading.keys.page(page.limit, after, owner=owner, wanted=chosen, count=page.count)
         return page_view(found, _CURSOR, lambda row: key_view(row, reading.now))
+
+
+def key_names(backend: Backend, context: Context, key_ids: Collection[str]) -> dict[str, str]:
+    """The names of keys by their ids, of those that the principal may read."""
+    with backend.read(context) as reading:
+        principal = reading.principal
+        return reading.keys.names(key_ids, None if principal.is_administrator else principal.user_id or "")
 
 
 def read_key(backend: Backend, context: Context, key_id: str) -> dict[str, Any]:

@@ -173,6 +173,11 @@ class Importing:
         return read
 
 
+def value_of_text(kind: str, text: str) -> object:
+    """The JSON value that a text means for one element of a property of a type; what it can't be stays a text."""
+    return _CELLS.get(PropertyType(kind), _trimmed)(text)
+
+
 def references(dataset: Dataset, kind: PropertyType) -> list[Property]:
     """The properties of a dataset that refer to something: `kind` is user or record."""
     return [prop for prop in dataset.properties if prop.type is kind]

@@ -14,6 +14,7 @@ from bitting.core.errors import Conflict, NotFound, enforce
 from bitting.core.grants import broken_parts, name_grants, parse_grants
 from bitting.core.partial import visible_grants
 from bitting.core.problems import InvalidInput
+from bitting.core.roles import Grant
 from bitting.core.schema import Catalogue
 from bitting.core.values import format_instant
 from bitting.store.roles import RoleRow
@@ -37,7 +38,7 @@ def list_roles(backend: Backend, context: Context, page: PageRequest) -> dict[st
 def read_role(backend: Backend, context: Context, role_id: str) -> dict[str, Any]:
     """One role."""
     with backend.read(context) as reading:
-        return _view(reading, _find(reading, role_id), reading.datasets.catalogue())
+        return _view(reading, find_role(reading, role_id), reading.datasets.catalogue())
 
 
 def create_role(backend: Backend, context: Context, given: dict[str, Any]) -> Outcome:
@@ -60,7 +61,7 @@ def create_role(backend: Backend, context: Context, given: dict[str, Any]) -> Ou
 def change_role(backend: Backend, context: Context, role_id: str, given: dict[str, Any]) -> dict[str, Any]:
     """Changes a role; it binds whoever has it from the next request on."""
     with backend.change(context) as change:
-        row = _find(change, role_id)
+        row = find_role(change, role_id)
         catalogue = change.datasets.catalogue()
         grants = row.role.grants
         if "grants" in given:
@@ -80,7 +81,7 @@ def change_role(backend: Backend, context: Context, role_id: str, given: dict[st
 def delete_role(backend: Backend, context: Context, role_id: str) -> None:
     """Deletes a role that nobody has: nothing falls back to unrestricted."""
     with backend.change(context) as change:
-        row = _find(change, role_id)
+        row = find_role(change, role_id)
         enforce(may_write_role(change.principal, row.role.id, row.role.grants, None))
         catalogue = change.datasets.catalogue()
         check_if_match(context.if_match, _view(change, row, catalogue))
@@ -99,7 +100,21 @@ def _in_use(ids: list[str], noun: str) -> str:
     return f"{noun}{'s' if len(ids) > 1 else ''} {shown}{more}; "
 
 
-def _find(reading: Reading, role_id: str) -> RoleRow:
+def draft_of(reading: Reading, given: object) -> tuple[Grant, ...]:
+    """Grants as they are typed, before any role has them.
+
+    Raises:
+        InvalidInput: with every flaw; what doesn't exist for the principal is unknown.
+    """
+    return parse_grants(given, reading.shown(reading.datasets.catalogue()))
+
+
+def find_role(reading: Reading, role_id: str) -> RoleRow:
+    """A role by its id, as it stands in a path.
+
+    Raises:
+        NotFound: there is none.
+    """
     plausible = role_id.isascii() and role_id.isdecimal() and len(role_id) <= _MAX_DIGITS and int(role_id) < 2**31
     row = reading.roles.get(int(role_id)) if plausible else None
     if row is None:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_
+from sqlalchemy import ColumnElement, Row, and_, func, or_
 
 from bitting.core.authority import Access, UserType
 from bitting.core.limits import LimitsOf, parse_quota, parse_rate_limits
@@ -102,6 +102,12 @@ class KeyQueries(TenantQueries):
         more = [found[-1].facts.created_at, found[-1].facts.id] if len(rows) > limit else None
         return Page(found, more, self._count(keys, *ours) if count else None)
 
+    def names(self, key_ids: Collection[str], owner: str | None = None) -> dict[str, str]:
+        """The names of keys by their ids; those of one owner if named."""
+        ours = [] if owner is None else [keys.c.owner_id == owner]
+        query = self._select(keys, keys.c.id, keys.c.name).where(keys.c.id.in_(key_ids), *ours)
+        return {row.id: row.name for row in self.connection.execute(query)}
+
     def of_owner(self, owner: str) -> list[KeyRow]:
         """All keys of a user that are not revoked."""
         rows = list(
@@ -109,6 +115,12 @@ class KeyQueries(TenantQueries):
         )
         limited = self._limited(rows)
         return [key_row(row, limited) for row in rows]
+
+    def counts(self, owners: Collection[str]) -> dict[str, int]:
+        """How many keys that are not revoked each of some users has; those without are left out."""
+        query = self._select(keys, keys.c.owner_id, func.count().label("keys"))
+        ours = query.where(keys.c.owner_id.in_(owners), keys.c.revoked_at.is_(None)).group_by(keys.c.owner_id)
+        return {row.owner_id: row.keys for row in self.connection.execute(ours)}
 
     def insert(self, facts: KeyFacts, start: str, created_by: str) -> KeyRow:
         values = {"id": facts.id, **_values(facts), "start": start, "lineage": list(facts.lineage)}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, func
 
 from bitting.core.grants import load_grants, store_grants
 from bitting.core.roles import Grant, Role
@@ -69,6 +70,16 @@ class RoleQueries(TenantQueries):
             list(self.connection.execute(by_users).scalars()),
             list(self.connection.execute(by_keys.order_by(keys.c.id)).scalars()),
         )
+
+    def uses(self, role_ids: Collection[int]) -> dict[int, tuple[int, int]]:
+        """How many users, and how many keys not revoked, have each of these roles."""
+        by_users = self._select(users, users.c.role_id, func.count()).where(users.c.role_id.in_(role_ids))
+        by_keys = self._select(keys, keys.c.role_id, func.count()).where(
+            keys.c.role_id.in_(role_ids), keys.c.revoked_at.is_(None)
+        )
+        having = {row[0]: row[1] for row in self.connection.execute(by_users.group_by(users.c.role_id))}
+        had_by = {row[0]: row[1] for row in self.connection.execute(by_keys.group_by(keys.c.role_id))}
+        return {ident: (having.get(ident, 0), had_by.get(ident, 0)) for ident in role_ids}
 
 
 def _row(found: Row[Any]) -> RoleRow:

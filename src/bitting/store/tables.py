@@ -70,7 +70,43 @@ users = Table(
     Column("password_hash", CodeText),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("language", CodeText),  # of the console, where its user chose one
     UniqueConstraint("workspace_id", "email_key"),
+    Index("ix_users_email_key", "email_key"),  # people log in by their address, whichever workspace they are in
+)
+
+# Somebody who is logged in. The token is kept by its SHA-256 alone.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", CodeText, primary_key=True),
+    _workspace_id(),
+    Column("user_id", CodeText, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("address", CodeText),
+    Column("agent", CodeText),
+    Column("created_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    UniqueConstraint("digest"),
+    Index("ix_sessions_user", "workspace_id", "user_id"),
+    Index("ix_sessions_user_id", "user_id"),
+)
+
+# One-time tokens, by their SHA-256: invitations, reset links, and the choice between several workspaces, which has a
+# row in each. `stood` is a digest of what the user was when the token was made: one who has changed can't be come at.
+user_links = Table(
+    "user_links",
+    metadata,
+    Column("digest", LargeBinary(32), nullable=False),
+    _workspace_id(),
+    Column("user_id", CodeText, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("purpose", CodeText, nullable=False),
+    Column("stood", LargeBinary(32), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    PrimaryKeyConstraint("digest", "workspace_id"),
+    Index("ix_user_links_user", "workspace_id", "user_id"),
+    Index("ix_user_links_user_id", "user_id"),
 )
 
 roles = Table(
@@ -330,6 +366,23 @@ usage_counts = Table(
     Column("count", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace_id", "step", "at", "key_id", "door", "outcome", "scope", "dataset_id"),
     Index("ix_usage_counts_key", "workspace_id", "key_id", "step", "at"),
+)
+
+# What people bring in from files: how far it is, as the next page finds it, at whichever process.
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", CodeText, primary_key=True),
+    _workspace_id(),
+    Column("user_id", CodeText, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("filename", CodeText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("stage", CodeText, nullable=False),
+    Column("progress", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_imports_user", "workspace_id", "user_id"),
+    Index("ix_imports_user_id", "user_id"),
 )
 
 # The operator's: what one process has counted, of all workspaces, and not yet added to `usage_counts`. `merged` is the

@@ -11,9 +11,11 @@ from bitting.store.audit import AuditQueries
 from bitting.store.datasets import DatasetQueries
 from bitting.store.gateway import RouteQueries
 from bitting.store.idempotency import IdempotencyQueries
+from bitting.store.imports import ImportQueries
 from bitting.store.keys import KeyQueries
 from bitting.store.records import RecordQueries
 from bitting.store.roles import RoleQueries
+from bitting.store.sessions import LinkQueries, SessionQueries
 from bitting.store.usage import UsageQueries
 from bitting.store.users import UserQueries
 from bitting.store.workspaces import DashboardQueries, WorkspaceQueries
@@ -44,6 +46,14 @@ class Tenant:
         return UserQueries(self.connection, self.workspace_id)
 
     @cached_property
+    def sessions(self) -> SessionQueries:
+        return SessionQueries(self.connection, self.workspace_id)
+
+    @cached_property
+    def links(self) -> LinkQueries:
+        return LinkQueries(self.connection, self.workspace_id)
+
+    @cached_property
     def roles(self) -> RoleQueries:
         return RoleQueries(self.connection, self.workspace_id)
 
@@ -54,6 +64,10 @@ class Tenant:
     @cached_property
     def records(self) -> RecordQueries:
         return RecordQueries(self.connection, self.workspace_id)
+
+    @cached_property
+    def imports(self) -> ImportQueries:
+        return ImportQueries(self.connection, self.workspace_id)
 
     @cached_property
     def dashboards(self) -> DashboardQueries:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -108,6 +108,15 @@ class UsageRow:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class UsageTotal:
+    """A whole span's count: what it is grouped by, how many, and how many of these were allowed."""
+
+    of: dict[str, Any]
+    count: int
+    allowed: int
+
+
 class UsageQueries(TenantQueries):
     """Counts of one workspace."""
 
@@ -159,6 +168,17 @@ class UsageQueries(TenantQueries):
         rows = [_usage_row(row, question.by) for row in self.connection.execute(newest)]
         more = [rows[limit - 1].at, *rows[limit - 1].of.values()] if len(rows) > limit else None
         return Page(rows[:limit], more, self._groups(question) if count else None)
+
+    def totals(self, question: UsageQuestion, allowed: str, limit: int) -> list[UsageTotal]:
+        """Counts of the whole span, the greatest first; allowed: the outcome of what was not refused."""
+        by = dict.fromkeys((*question.by, "outcome"))
+        found = self._found(replace(question, by=tuple(by)), None).subquery()
+        place = [found.c[name] for name in question.by]
+        count = func.sum(found.c.count)
+        passed = func.sum(case((found.c.outcome == allowed, found.c.count), else_=0))
+        grouped = select(*place, count.label("count"), passed.label("allowed")).group_by(*place)
+        rows = self.connection.execute(grouped.order_by(count.desc(), *place).limit(limit))
+        return [UsageTotal(dict(zip(question.by, row, strict=False)), int(row[-2]), int(row[-1])) for row in rows]
 
     def _groups(self, question: UsageQuestion) -> int:
         found = self._found(question, None).subquery()

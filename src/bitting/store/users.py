@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Row, or_
 
 from bitting.core.authority import UserType
 from bitting.core.limits import parse_rate_limits
 from bitting.core.principal import UserFacts
 from bitting.store.pages import Page, newest_first
-from bitting.store.tables import users
+from bitting.store.tables import sessions, user_links, users
 from bitting.store.tenant import TenantQueries
 
 
@@ -22,6 +23,33 @@ class UserRow:
     facts: UserFacts
     created_at: int
     updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which users are wanted; what is None asks for nothing.
+
+    `search` is found in a name or an address, letter case apart (SQLite: of the English alphabet alone).
+    """
+
+    search: str | None = None
+    user_type: str | None = None
+    role: int | None = None
+    enabled: bool | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The filter in SQL."""
+        found: list[ColumnElement[bool]] = []
+        if self.search is not None:
+            texts = (users.c.name, users.c.email)
+            found.append(or_(*(text.icontains(self.search, autoescape=True) for text in texts)))
+        if self.user_type is not None:
+            found.append(users.c.user_type == self.user_type)
+        if self.role is not None:
+            found.append(users.c.role_id == self.role)
+        if self.enabled is not None:
+            found.append(users.c.enabled.is_(self.enabled))
+        return found
 
 
 class UserQueries(TenantQueries):
@@ -43,12 +71,21 @@ class UserQueries(TenantQueries):
         query = self._select(users, users.c.id).where(users.c.id.in_(user_ids))
         return set(self.connection.execute(query).scalars())
 
-    def page(self, limit: int, after: list[Any] | None, *, count: bool = False) -> Page[UserRow]:
-        query = newest_first(self._select(users), users.c.created_at, users.c.id, after).limit(limit + 1)
+    def names(self, user_ids: Collection[str]) -> dict[str, str]:
+        """The names of users by their ids."""
+        query = self._select(users, users.c.id, users.c.name).where(users.c.id.in_(user_ids))
+        return {row.id: row.name for row in self.connection.execute(query)}
+
+    def page(
+        self, limit: int, after: list[Any] | None, *, wanted: UserFilter | None = None, count: bool = False
+    ) -> Page[UserRow]:
+        """Users, newest first; those that are wanted."""
+        ours = [] if wanted is None else wanted.conditions()
+        query = newest_first(self._select(users).where(*ours), users.c.created_at, users.c.id, after).limit(limit + 1)
         found = [user_row(row) for row in self.connection.execute(query)]
         last = found[limit - 1] if len(found) > limit else None
         more = None if last is None else [last.created_at, last.facts.id]
-        return Page(found[:limit], more, self._count(users) if count else None)
+        return Page(found[:limit], more, self._count(users, *ours) if count else None)
 
     def insert(self, facts: UserFacts, now: int, password_hash: str | None = None) -> UserRow:
         values = {"id": facts.id, **_values(facts), "password_hash": password_hash, "created_at": now}
@@ -56,9 +93,17 @@ class UserQueries(TenantQueries):
         return UserRow(facts, now, now)
 
     def update(self, facts: UserFacts, now: int) -> None:
+        """Keeps what a user is now; one who is disabled is logged out everywhere, and can't come in by a link."""
+        if not facts.enabled:
+            for table in (sessions, user_links):
+                self.connection.execute(self._delete(table).where(table.c.user_id == facts.id))
         self.connection.execute(
             self._update(users).where(users.c.id == facts.id).values(**_values(facts), updated_at=now)
         )
+
+    def rename(self, user_id: str, name: str, now: int) -> None:
+        """Gives a user another name, and changes nothing else."""
+        self.connection.execute(self._update(users).where(users.c.id == user_id).values(name=name, updated_at=now))
 
     def delete(self, user_id: str) -> None:
         self.connection.execute(self._delete(users).where(users.c.id == user_id))

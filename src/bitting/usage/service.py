@@ -6,6 +6,7 @@ datasets that its role hides: what was counted for them is left out, and the ans
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from bitting.core.usage import Step, span
 from bitting.core.values import format_instant, parse_instant
 from bitting.store.usage import DIMENSIONS, UsageQuestion, UsageRow
 from bitting.usage.schemas import StepName
+from bitting.verify.counting import VALID
 
 USUAL_GROUPS = "keyId,outcome"
 _DIMENSIONS = {"keyId" if name == "key" else name: name for name in DIMENSIONS}
@@ -54,7 +56,29 @@ def key_usage(backend: Backend, context: Context, key_id: str, asked: UsageReque
         return _answer(reading, replace(asked, key_id=key_id))
 
 
+def top_usage(backend: Backend, context: Context, asked: UsageRequest, limit: int) -> dict[str, Any]:
+    """What was counted most in the whole span, the greatest first: of each group, how many and how many were allowed.
+
+    Its cursor is not asked for: what comes after the first few is read from the list, step by step.
+    """
+    with backend.read(context) as reading:
+        shown = reading.shown(reading.datasets.catalogue())
+        question = _question(reading, asked, shown)
+        found = reading.usage.totals(question, VALID, limit + 1)
+        items = [{**_named(total.of, shown), "count": total.count, "allowed": total.allowed} for total in found[:limit]]
+        return {"items": items, "truncated": len(found) > limit, **_head(reading, asked, question)}
+
+
 def _answer(reading: Reading, asked: UsageRequest) -> dict[str, Any]:
+    shown = reading.shown(reading.datasets.catalogue())
+    question = _question(reading, asked, shown)
+    cursor = f"usage {asked.step} {asked.group_by}"
+    after = asked.page.after(cursor, int, *(int if name == "dataset" else str for name in question.by))
+    page = reading.usage.page(question, asked.page.limit, after, count=asked.page.count)
+    return {**page_view(page, cursor, lambda row: usage_view(row, shown)), **_head(reading, asked, question)}
+
+
+def _question(reading: Reading, asked: UsageRequest, shown: Catalogue) -> UsageQuestion:
     principal = reading.principal
     by = _groups(asked.group_by)
     found = span(
@@ -64,8 +88,7 @@ def _answer(reading: Reading, asked: UsageRequest) -> dict[str, Any]:
         reading.now,
     )
     _check_texts(asked)
-    shown = reading.shown(reading.datasets.catalogue())
-    question = UsageQuestion(
+    return UsageQuestion(
         span=found,
         by=tuple(_DIMENSIONS[name] for name in by),
         datasets=tuple(shown.by_id),
@@ -74,15 +97,15 @@ def _answer(reading: Reading, asked: UsageRequest) -> dict[str, Any]:
         owner=None if principal.is_administrator else principal.user_id or "",  # nobody's, of who is nobody
         outcome=asked.outcome,
     )
-    cursor = f"usage {asked.step} {','.join(by)}"
-    after = asked.page.after(cursor, int, *(int if name == "dataset" else str for name in by))
-    page = reading.usage.page(question, asked.page.limit, after, count=asked.page.count)
+
+
+def _head(reading: Reading, asked: UsageRequest, question: UsageQuestion) -> dict[str, Any]:
+    """What an answer says of itself."""
     return {
-        **page_view(page, cursor, lambda row: usage_view(row, shown)),
         "step": asked.step,
-        "from": format_instant(found.start),
-        "to": format_instant(found.end),
-        "partial": principal.bound,
+        "from": format_instant(question.span.start),
+        "to": format_instant(question.span.end),
+        "partial": reading.principal.bound,
     }
 
 
@@ -107,8 +130,13 @@ def _check_texts(asked: UsageRequest) -> None:
 
 def usage_view(row: UsageRow, shown: Catalogue) -> dict[str, Any]:
     """A count; a dataset is called by the name that it has now."""
-    named = {name: row.of[stored] or None for name, stored in _DIMENSIONS.items() if stored in row.of}
+    return {"at": format_instant(row.at), **_named(row.of, shown), "count": row.count}
+
+
+def _named(of: Mapping[str, Any], shown: Catalogue) -> dict[str, Any]:
+    """What a count is grouped by, with the names of an answer."""
+    named = {name: of[stored] or None for name, stored in _DIMENSIONS.items() if stored in of}
     if "dataset" in named:
-        dataset = shown.by_id.get(row.of["dataset"])
+        dataset = shown.by_id.get(of["dataset"])
         named["dataset"] = None if dataset is None else dataset.name
-    return {"at": format_instant(row.at), **named, "count": row.count}
+    return named

@@ -28,6 +28,13 @@ from bitting.store.users import UserRow
 _CURSOR = "users"
 
 
+class EmailTaken(Conflict):
+    """Another user of the workspace has the address."""
+
+    def __init__(self) -> None:
+        super().__init__("Another user of this workspace has that e-mail address, letter case apart.")
+
+
 # --- reading -------------------------------------------------------------------------------------
 
 
@@ -198,4 +205,4 @@ def _given_role(change: Change, user: UserFacts) -> Role | None:
 def _email_is_free(change: Change, user: UserFacts) -> None:
     other = change.users.by_email(user.email)
     if other is not None and other.facts.id != user.id:
-        raise Conflict("Another user of this workspace has that e-mail address, letter case apart.")
+        raise EmailTaken

@@ -10,14 +10,17 @@ from sqlalchemy import Connection
 from bitting.core.credentials import find_credential
 from bitting.core.decisions import Code, Denied
 from bitting.core.lifecycle import Identity, Transport, key_alive, principal_of, transport_allowed
-from bitting.core.principal import Kind, Principal
+from bitting.core.principal import Kind, Principal, WorkspaceId
 from bitting.store.identities import find_by_digest, find_by_key
+from bitting.store.sessions import SessionQueries
 from bitting.verify.verifier import INVALID
 
 Clock = Callable[[], int]
 
 # A key refused for one of these has been where it should never be: somebody should look.
 EXPOSING = frozenset({Code.INSECURE_TRANSPORT, Code.BROWSER_NOT_ALLOWED})
+
+ENDED = Denied(Code.INVALID_KEY, "Your session has ended: log in again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,13 @@ class Authenticator:
         return principal_of(identity)
 
     def refresh(self, principal: Principal, connection: Connection) -> Principal | Denied:
-        """Resolves a key's principal afresh within a transaction: what was decided on may have changed."""
+        """Resolves a principal afresh within a transaction: what was decided on may have changed."""
         if principal.kind is Kind.OPERATOR:
             return principal
+        if principal.session is not None:
+            return self._refresh_session(principal.workspace, principal.session, connection)
         if principal.key is None:
-            return INVALID  # a session would have to be read again here; till there are any, none passes
+            return INVALID
         if principal.credential is None:
             identity = find_by_key(connection, principal.workspace, principal.key.id, self._plans)
         else:
@@ -84,3 +89,7 @@ class Authenticator:
             return INVALID
         alive = key_alive(identity, self._clock())
         return alive if isinstance(alive, Denied) else principal_of(identity)
+
+    def _refresh_session(self, workspace: WorkspaceId, session: str, connection: Connection) -> Principal | Denied:
+        found = SessionQueries(connection, workspace).get(session, self._clock())
+        return ENDED if found is None else found.principal

@@ -6,11 +6,10 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from bitting.cli.errors import Problem
 from bitting.core.jsontext import Malformed, parse
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.records.importing import Draft, Importing
@@ -24,6 +23,10 @@ MAX_ROW = 1_048_576
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
+class UnreadableFile(Exception):
+    """The file isn't what it should be, in words for whoever chose it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row: the draft of a record, or what is wrong with it."""
@@ -33,39 +36,81 @@ class Row:
     flaws: tuple[Flaw, ...] = ()
 
 
-def csv_rows(file: BinaryIO, importing: Importing) -> Iterator[Row]:
+def csv_rows(file: BinaryIO, importing: Importing, columns: Sequence[str | None] | None = None) -> Generator[Row]:
     """The rows of a CSV file after its header; UTF-8, commas, RFC 4180's quotes; empty lines are passed over.
 
-    Raises InvalidInput or Problem before the first row, when the header doesn't fit.
+    columns: what each column is called in the dataset, None where it is left out; as the header has it unless given.
+    Raises InvalidInput or UnreadableFile before the first row, when the header doesn't fit.
     """
+    text, lines = _opened(file)
+    header = _header(lines)
+    called = header if columns is None else columns
+    if len(called) != len(header):
+        raise UnreadableFile("The header has changed since its columns were named.")
+    importing.check_columns([name for name in called if name is not None])
+    return _csv_rows(lines, _reader(importing, called), text)
+
+
+def csv_header(file: BinaryIO) -> list[str]:
+    """The names of the columns of a CSV file.
+
+    Raises UnreadableFile.
+    """
+    text, lines = _opened(file)
+    header = _header(lines)
+    text.detach()
+    return header
+
+
+def _opened(file: BinaryIO) -> tuple[io.TextIOWrapper, Reader]:
     csv.field_size_limit(MAX_ROW)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    lines = csv.reader(text, strict=True)
+    return text, csv.reader(text, strict=True)
+
+
+def _header(lines: Reader) -> list[str]:
     try:
         columns = [name.strip() for name in next(lines, [])]
     except csv.Error as error:
-        raise Problem(f"The header is not valid CSV: {error}.") from None
+        raise UnreadableFile(f"The header is not valid CSV: {error}.") from None
     if not columns:
-        raise Problem("The file is empty: it needs a header that names the properties.")
+        raise UnreadableFile("The file is empty: it needs a header that names the properties.")
     if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):
-        raise Problem("The file's columns must be separated by commas.")
-    importing.check_columns(columns)
-    return _csv_rows(lines, importing.cells(columns), text)
+        raise UnreadableFile("The file's columns must be separated by commas.")
+    return columns
 
 
-def _csv_rows(lines: Reader, read: Callable[[list[str]], Draft], keep: io.TextIOWrapper) -> Iterator[Row]:
-    while True:
-        line = lines.line_num + 1
-        try:
-            cells = next(lines, None)
-        except csv.Error as error:
-            yield Row(line, None, (Flaw("", f"is not valid CSV: {error}"),))
-            continue
-        if cells is None:
-            keep.detach()  # the file is its opener's to close
-            return
-        if cells:
-            yield _tried(line, lambda: read(cells), lambda: any(_NOT_UTF8.search(cell) for cell in cells))  # noqa: B023
+def _reader(importing: Importing, columns: Sequence[str | None]) -> Callable[[list[str]], Draft]:
+    """How a row is read, those columns left out that have no name."""
+    named = [name for name in columns if name is not None]
+    read = importing.cells(named)
+    if len(named) == len(columns):
+        return read
+    places = [place for place, name in enumerate(columns) if name is not None]
+
+    def read_named(cells: list[str]) -> Draft:
+        if len(cells) != len(columns):
+            raise InvalidInput.at("", f"has {len(cells)} cells, and the header {len(columns)}")
+        return read([cells[place] for place in places])
+
+    return read_named
+
+
+def _csv_rows(lines: Reader, read: Callable[[list[str]], Draft], keep: io.TextIOWrapper) -> Generator[Row]:
+    try:
+        while True:
+            line = lines.line_num + 1
+            try:
+                cells = next(lines, None)
+            except csv.Error as error:
+                yield Row(line, None, (Flaw("", f"is not valid CSV: {error}"),))
+                continue
+            if cells is None:
+                return
+            if cells:
+                yield _tried(line, lambda: read(cells), lambda: any(_NOT_UTF8.search(cell) for cell in cells))  # noqa: B023
+    finally:
+        keep.detach()  # the file is its opener's to close
 
 
 def jsonl_rows(file: BinaryIO, importing: Importing) -> Iterator[Row]:
@@ -76,7 +121,7 @@ def jsonl_rows(file: BinaryIO, importing: Importing) -> Iterator[Row]:
     lines = _json_lines(file)
     first = next(lines, None)
     if first is None:
-        raise Problem("The file is empty.")
+        raise UnreadableFile("The file is empty.")
     try:
         members = parse(first[1])
     except (Malformed, InvalidInput):

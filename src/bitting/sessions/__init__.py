@@ -1,0 +1,1 @@
+"""Sessions: people who log in, their passwords, and the links by which they choose one."""

@@ -1,0 +1,140 @@
+"""What everybody does about themselves: sessions, password, name, language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bitting.backend import Backend, Change, Context
+from bitting.core.errors import NotFound
+from bitting.core.ids import is_id
+from bitting.core.jsontext import text_flaw
+from bitting.core.principal import UserFacts
+from bitting.core.problems import InvalidInput
+from bitting.core.values import format_instant
+from bitting.sessions.entering import begin, refuse_later
+from bitting.sessions.models import Begun, Came
+from bitting.sessions.tries import LOG_IN, proving, seconds_to_wait
+from bitting.verify.passwords import check_password, hash_password
+
+LANGUAGES = ("en", "uk", "fr")
+MAX_NAME = 200
+WRONG_PASSWORD = "This is not your password."  # noqa: S105 - what is said of one
+TOO_MANY_TRIES = "Too many tries. Wait a quarter of an hour, then try again."
+
+
+def list_sessions(backend: Backend, context: Context) -> list[dict[str, Any]]:
+    """One's own living sessions, those seen last first."""
+    with backend.read(context) as reading:
+        return [
+            {
+                "id": row.id,
+                "createdAt": format_instant(row.created_at),
+                "lastSeenAt": format_instant(row.last_seen_at),
+                "address": row.address,
+                "agent": row.agent,
+                "current": row.id == context.principal.session,
+            }
+            for row in reading.sessions.of_user(_user(context).id, reading.now)
+        ]
+
+
+def end_session(backend: Backend, context: Context, session_id: str) -> None:
+    """Ends one of one's own sessions.
+
+    Raises:
+        NotFound: it is nobody's, somebody else's, or has ended.
+        Refused: the asking session has ended itself.
+    """
+    with backend.change(context) as change:
+        if not is_id("ses", session_id) or not change.sessions.end(session_id, _user(context).id):
+            raise NotFound
+        change.record("session.end", session_id)
+
+
+def log_out_everywhere(backend: Backend, context: Context) -> None:
+    """Ends all of one's own sessions, the asking one too.
+
+    Raises:
+        Refused: the asking session has ended already.
+    """
+    with backend.change(context) as change:
+        change.sessions.end_all(_user(context).id)
+        change.record("session.endAll", _user(context).id)
+
+
+def change_password(
+    backend: Backend, context: Context, old: str, new: str, *, address: str | None, agent: str | None
+) -> Begun:
+    """Changes one's own password: all sessions and links end, and a new session begins.
+
+    Raises:
+        InvalidInput: at `old`, when it is wrong or was tried too often; at `new`.
+        Refused: the asking session has ended.
+    """
+    user = _user(context)
+    if seconds_to_wait(backend, user.email, address, LOG_IN):
+        raise InvalidInput.at("old", TOO_MANY_TRIES)
+    with backend.read(context) as reading:
+        proven = reading.links.candidate(user.id)
+    with proving():
+        if not check_password(None if proven is None else proven.password_hash, old):
+            if proven is not None:
+                refuse_later(backend, proven, "user.password", context.request_id)
+            raise InvalidInput.at("old", WRONG_PASSWORD)
+        password_hash = hash_password(new, "new")
+    with backend.change(context) as change:  # had the password been changed since, this session would have ended
+        set_password(change, user.id, password_hash)
+        change.record("user.password", user.id, None, {"by": "password"})
+        return begin(change, user.id, Came(address, agent))
+
+
+def set_language(backend: Backend, context: Context, language: str | None) -> None:
+    """Chooses the console's language; None: what the browser asks for.
+
+    Raises:
+        InvalidInput: there is no such language.
+        Refused: the asking session has ended.
+    """
+    if language is not None and language not in LANGUAGES:
+        raise InvalidInput.at("language", f"must be one of {', '.join(LANGUAGES)}")
+    with backend.change(context) as change:
+        before = change.sessions.get(context.principal.session or "", change.now)
+        if before is None or before.language == language:
+            return
+        change.links.set_language(_user(context).id, language)
+        change.record("user.change", _user(context).id, {"language": before.language}, {"language": language})
+
+
+def change_name(backend: Backend, context: Context, name: str) -> None:
+    """Changes one's own name.
+
+    Raises:
+        InvalidInput: at `name`.
+        Refused: the asking session has ended.
+    """
+    if not name.strip() or len(name) > MAX_NAME:
+        raise InvalidInput.at("name", f"must have 1 to {MAX_NAME} characters, not only spaces")
+    flaw = text_flaw(name)
+    if flaw is not None:
+        raise InvalidInput.at("name", flaw)
+    with backend.change(context) as change:
+        user = _user(change.context, change)
+        if user.name == name:
+            return
+        change.users.rename(user.id, name, change.now)
+        change.record("user.change", user.id, {"name": user.name}, {"name": name})
+
+
+def set_password(change: Change, user_id: str, password_hash: str) -> None:
+    """Gives a user a password, and ends all that came of older ones: sessions and links."""
+    change.links.set_password(user_id, password_hash)
+    change.links.void(user_id)
+    change.sessions.end_all(user_id)
+
+
+def _user(context: Context, change: Change | None = None) -> UserFacts:
+    """Who asks; within a change, as they are now."""
+    user = (context.principal if change is None else change.principal).user
+    if user is None:
+        raise NotFound
+    return user

@@ -1,0 +1,47 @@
+"""The room's face: logging in and out, one's own sessions and password, and links."""
+
+from bitting.sessions.entering import choose, find_session, log_in, log_out
+from bitting.sessions.links import (
+    MailNotSent,
+    ask_reset,
+    link_url,
+    look_at_link,
+    make_link,
+    redeem_link,
+    send_link,
+)
+from bitting.sessions.models import Begun, Choice, LinkPurpose, LinkView, Session, Turned
+from bitting.sessions.own import (
+    change_name,
+    change_password,
+    end_session,
+    list_sessions,
+    log_out_everywhere,
+    set_language,
+)
+
+__all__ = [
+    "Begun",
+    "Choice",
+    "LinkPurpose",
+    "LinkView",
+    "MailNotSent",
+    "Session",
+    "Turned",
+    "ask_reset",
+    "change_name",
+    "change_password",
+    "choose",
+    "end_session",
+    "find_session",
+    "link_url",
+    "list_sessions",
+    "log_in",
+    "log_out",
+    "log_out_everywhere",
+    "look_at_link",
+    "make_link",
+    "redeem_link",
+    "send_link",
+    "set_language",
+]

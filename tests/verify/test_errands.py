@@ -1,0 +1,77 @@
+"""What is done after the answer."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from bitting.verify import errands
+from bitting.verify.errands import Errands
+from tests.support.races import PATIENCE
+
+
+def test_errands_are_done_in_order_and_nobody_waits() -> None:
+    """Whoever asks goes on while the first one is under way."""
+    running, go = Errands(), threading.Event()
+    done: list[object] = []
+    running.ask(lambda: done.append(go.wait(PATIENCE)))
+    running.ask(lambda: done.append("second"))
+    assert done == []
+    go.set()
+    running.settle()
+    assert done == [True, "second"]
+    running.close()
+
+
+def test_one_that_fails_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is counted, and logged without its words, which may be somebody's."""
+    running = Errands()
+    done: list[object] = []
+
+    def fail() -> None:
+        raise ValueError("a secret")
+
+    log = CapturingLogger()
+    monkeypatch.setattr(errands, "_log", log)
+    running.ask(fail)
+    running.ask(partial(done.append, "second"))
+    running.settle()
+    assert [(*call.args, call.kwargs["error"]) for call in log.calls] == [("errand_failed", "ValueError")]
+    assert "a secret" not in str(log.calls)
+    assert (done, running.failures) == (["second"], 1)
+    running.close()
+
+
+def test_closing_does_what_was_asked_for() -> None:
+    """And where nothing was, there is nothing to wait for."""
+    running = Errands()
+    done: list[object] = []
+    for place in range(10):
+        running.ask(partial(done.append, place))
+    running.close()
+    assert done == list(range(10))
+    Errands().close()
+
+
+def test_not_more_wait_than_fit() -> None:
+    """A flood is dropped and counted: the rest of the process goes on."""
+    running, go = Errands(), threading.Event()
+    begun = threading.Event()
+
+    def first() -> None:
+        begun.set()
+        go.wait(PATIENCE)
+
+    running.ask(first)
+    assert begun.wait(PATIENCE)
+    done: list[object] = []
+    for place in range(errands.MAX_WAITING + 5):
+        running.ask(partial(done.append, place))
+    assert running.failures == 5
+    go.set()
+    running.settle()
+    assert done == list(range(errands.MAX_WAITING))
+    running.close()
