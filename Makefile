@@ -9,7 +9,7 @@ CASES ?= 100000
 GUESSES ?= 10000000
 export PYTHON
 
-.PHONY: serve test faults oracle bench bench-peers bench-servers bench-page bench-roles lint types docs lock check clean setup setup-test setup-bench
+.PHONY: serve test faults oracle bench bench-peers bench-servers bench-page bench-roles lint types docs words pictures lock check clean setup setup-test setup-bench
 .DEFAULT_GOAL := check
 
 # Serves sample data on http://127.0.0.1:$(PORT).
@@ -63,6 +63,14 @@ types: setup
 # Draws docs/reference/ from the code; tests/docs fails when it is out of date.
 docs: setup
 	@.venv/bin/python -m tools.reference
+
+# Puts the console's new texts into the catalogues of its languages, to be translated there.
+words: setup-test
+	@.venv/bin/python -m tools.words
+
+# Draws the console's pictures in docs/images/; all pages in all languages: make pictures ARGS="--all FOLDER"
+pictures: setup-test
+	@.venv/bin/python -m tools.pictures $(ARGS)
 
 # Everything that CI runs.
 check:

@@ -20,6 +20,7 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     "cold": ([], ["--keys", "100000", "--rounds", "3"]),
     "revoke": ([], ["--keys", "100"]),
     "limits": ([], ["--rounds", "2"]),
+    "console": ([], ["--rounds", "3"]),
 }
 """Part to its options, and to those of a quick run."""
 LIMIT = 3600.0  # seconds that one part may take

@@ -18,7 +18,7 @@ from benchmarks.roles.report import machine, table
 from benchmarks.roles.timing import Compared
 
 FOLDER = Path(__file__).parents[1] / "build" / "benchmarks"
-NAMES = ("verify", "http", "cold", "revoke", "limits", "peers", "servers")
+NAMES = ("verify", "http", "cold", "revoke", "limits", "console", "peers", "servers")
 """Every part that publishes, in the order of the tables."""
 HEADS = ("part", "what", "bar", "measured", "quartiles", "")
 

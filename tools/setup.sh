@@ -2,7 +2,7 @@
 # Readies this checkout: tools/setup.sh serve | test | bench
 #
 # Makes .venv with exactly what requirements.lock names, and the project itself on top, editable. `test` also sees to
-# the server programs that tests start: PostgreSQL, Redis, nginx and Caddy; `bench` to these and wrk. On a bare Debian
+# the programs that tests start: PostgreSQL, Redis, nginx, Caddy and Chromium; `bench` to these and wrk. On a bare Debian
 # machine it installs the packages it misses when it is root, and otherwise prints the one command that does. When
 # nothing has changed it says nothing and takes milliseconds.
 set -eu
@@ -85,7 +85,7 @@ state="$PYTHON|$PWD|$(cat requirements.lock pyproject.toml tools/setup.sh | cksu
 missing=
 if [ "$purpose" = test ] || [ "$purpose" = bench ]; then
     has_postgres || missing=postgresql
-    for program in nginx caddy redis-server; do
+    for program in nginx caddy redis-server chromium; do
         has_program "$program" || missing="$missing $program"
     done
 fi

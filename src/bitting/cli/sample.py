@@ -58,9 +58,9 @@ def _tell_made(made: Made, address: str, settings: Settings, *, as_json: bool) -
     print("A sample workspace is ready: 600 leads, 400 orders, two roles, three keys.")
     print()
     for name, place in _addresses(address).items():
-        print(f"  {name:<6}{place}")
+        print(f"  {name:<9}{place}")
     print()
-    print(f"Log-in of the owner (for the console to come): {made.email}  {made.password}")
+    print(f"  Log in to the console as the owner:             {made.email}  {made.password}")
     print(f"  Owner's key, everything open:                   {made.owner_key}")
     print(f"  Sales reports, some states and properties:      {made.sales_key}")
     print(f"  Web form, creates leads and sees nothing:       {made.web_form_key}")
@@ -95,7 +95,7 @@ def _tell_kept(backend: Backend, standing: WorkspaceRow | None, address: str, *,
         print("The sample workspace stands as you left it.")
     print()
     for name, place in _addresses(address).items():
-        print(f"  {name:<6}{place}")
+        print(f"  {name:<9}{place}")
     print()
     if standing is None:
         return
@@ -119,7 +119,7 @@ def _keys(backend: Backend, standing: WorkspaceRow) -> list[dict[str, Any]]:
 
 
 def _addresses(address: str) -> dict[str, str]:
-    return {"API": f"{address}/v1", "Docs": f"{address}/docs"}
+    return {"Console": f"{address}/console/", "API": f"{address}/v1", "Docs": f"{address}/docs"}
 
 
 def _calls(made: Made, address: str) -> list[str]:

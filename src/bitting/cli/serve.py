@@ -118,7 +118,7 @@ def _announce(listening: socket.socket) -> None:
             time.sleep(_BETWEEN_TRIES)
         else:
             address = _address(listening)
-            print(f"Bitting answers at {address} (docs at {address}/docs). Ctrl-C ends it.", flush=True)
+            print(f"Bitting answers at {address} (console at /console/, docs at /docs). Ctrl-C ends it.", flush=True)
             return
 
 

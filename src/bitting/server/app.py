@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
@@ -25,6 +25,7 @@ import bitting.usage.routes
 import bitting.users.routes
 import bitting.workspaces.routes
 from bitting.backend import Backend
+from bitting.console import create_console
 from bitting.core.decisions import Code
 from bitting.core.errors import Unavailable
 from bitting.core.network import parse_networks
@@ -98,7 +99,19 @@ def create_api(chosen: Settings, backend: Backend | None) -> FastAPI:
     app.state.call_routes = [route for room in _ROOMS for route in room.routes.routes]
     install_error_handlers(app)
     _add_public_pages(app)
+    _add_console(app, chosen)
     return app
+
+
+def _add_console(app: FastAPI, chosen: Settings) -> None:
+    """The pages for people, and the way to them from where a person comes first."""
+
+    def to_console() -> Response:
+        return RedirectResponse("/console/", 303)
+
+    for path in ("/", "/console"):
+        app.add_api_route(path, to_console, include_in_schema=False)
+    app.mount("/console", create_console(chosen, app.state.backend))
 
 
 def _counting(backend: Backend) -> Count:

@@ -1,0 +1,130 @@
+"""What people type into forms, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.types import Message
+
+from bitting.api.flaws import flaws_of
+from bitting.api.models import Body
+from bitting.core.decisions import Code
+from bitting.core.errors import BittingError
+from bitting.core.problems import Flaw, InvalidInput
+
+MAX_FORM_BYTES = 1_048_576
+MAX_FIELDS = 5_000
+
+Model = TypeVar("Model", bound=Body)
+
+
+class BadForm(BittingError):
+    """A form that no page of ours sends."""
+
+    code = Code.MALFORMED_BODY
+
+
+class LargeForm(BittingError):
+    """A form with too much in it."""
+
+    code = Code.PAYLOAD_TOO_LARGE
+
+
+class Entered:
+    """The fields of a form as they were typed, each a list of texts, and the flaws that were found in them.
+
+    values: field -> what was typed; flaws: what is wrong, by the field's name or a dotted path below it.
+    """
+
+    def __init__(self, values: Mapping[str, list[str]] | None = None, flaws: Iterable[Flaw] = ()) -> None:
+        self._values = dict(values or {})
+        self.flaws = tuple(flaws)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def one(self, name: str, default: str = "") -> str:
+        """What stands in a field."""
+        values = self._values.get(name)
+        return values[0] if values else default
+
+    def all(self, name: str) -> list[str]:
+        """All that was chosen of a field that may be there many times."""
+        return self._values.get(name, [])
+
+    def names(self, prefix: str) -> list[str]:
+        """The names of the fields that begin so."""
+        return [name for name in self._values if name.startswith(prefix)]
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a text, or its parts between commas, without those that are empty."""
+        return [part.strip() for part in self.one(name).replace(",", "\n").splitlines() if part.strip()]
+
+    def error(self, name: str) -> str | None:
+        """What is wrong with a field: the reasons of all flaws at its path or below."""
+        reasons = [flaw.reason for flaw in self.flaws if flaw.path == name or flaw.path.startswith(f"{name}.")]
+        return "; ".join(dict.fromkeys(reasons)) or None
+
+    def with_flaws(self, flaws: Iterable[Flaw]) -> Entered:
+        """The same, with what is wrong with it."""
+        return Entered(self._values, flaws)
+
+
+def checked(model: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Holds what was entered against the body of the API's call.
+
+    Raises:
+        InvalidInput: with every flaw, as the API would name it.
+    """
+    try:
+        return model.model_validate(given).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise InvalidInput(flaws_of(error.errors())) from None
+
+
+def number_in(entered: Entered, name: str) -> int | str | None:
+    """A whole number, None where nothing was typed, and the text itself where it is no number: `checked` says so."""
+    text = entered.one(name).strip()
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+async def read_form(request: Request, most: int = MAX_FORM_BYTES) -> FormData:
+    """The form that a page sent; files are kept on disk while they are large.
+
+    Raises:
+        BadForm, LargeForm: it can't be read, or has more than `most` bytes.
+    """
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        message = await request.receive()
+        received += len(message.get("body", b""))
+        if received > most:
+            raise LargeForm(f"A form has at most {most} bytes.")
+        return message
+
+    bounded = Request(request.scope, receive)
+    try:
+        return await bounded.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=most)
+    except (MultiPartException, UnicodeDecodeError):
+        raise BadForm("The form can't be read.") from None
+
+
+def texts_of(form: FormData) -> dict[str, list[str]]:
+    """The fields that are texts; line ends as people mean them (browsers send two characters for each)."""
+    values: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        if not isinstance(value, UploadFile):
+            values.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return values

@@ -1,0 +1,146 @@
+"""Creating a key in one page that leads to least privilege, and showing its secret, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import Response
+
+from bitting.api.pages import PageRequest
+from bitting.console.asked import Asked
+from bitting.console.forms import Entered
+from bitting.console.language import mark
+from bitting.console.pages.key_form import body_of, key_body, offered, people
+from bitting.console.rendering import PREFIX
+from bitting.console.routing import Pages
+from bitting.core.ids import new_id
+from bitting.core.problems import Flaw, InvalidInput
+from bitting.datasets.service import list_datasets, read_dataset
+from bitting.keys.schemas import KeyCreate
+from bitting.keys.service import create_key
+from bitting.roles.service import create_role, list_roles
+
+pages = Pages("keys")
+
+PRESETS = ("web-form", "read-only", "custom")
+_MOST = PageRequest(limit=100)
+_NO_DATASET = mark("Choose the dataset in which the form creates records.")
+_LIMIT_NAME = mark("A lower-case letter, then lower-case letters, digits, - and _.")
+_TAKEN = mark("The role “%(name)s” opens something else: rename it, or choose a role of your own under “Custom”.")
+
+
+@pages.get("/keys/new")
+def show_form(asked: Asked) -> Response:
+    """The form of a new key; `preset` fills it in."""
+    preset = asked.query("preset")
+    chosen = preset if preset in PRESETS else PRESETS[-1]
+    return _form(asked, Entered({"preset": [chosen], **_filled(chosen)}))
+
+
+@pages.post("/keys/new")
+def make_key(asked: Asked) -> Response:
+    """Creates the key; sent twice, the form makes one key and shows its secret once."""
+    entered = asked.entered
+    try:
+        body = key_body(KeyCreate, _body(asked))
+        if entered.one("preset") == "web-form":
+            body["role"] = _web_form_role(asked, entered.one("dataset"))
+        context = replace(asked.calling("POST /v1/keys"), idempotency_key=entered.one("once")[:255] or None)
+        view = create_key(asked.backend, context, body).view
+    except InvalidInput as error:
+        return _form(asked, entered.with_flaws(in_form(asked, error)), 422)
+    return asked.page("keys/created.html", key=view, snippets=_snippets(asked), rotated=False)
+
+
+def shown_secret(asked: Asked, view: dict[str, Any]) -> Response:
+    """The page with a key's new secret, after a rotation."""
+    return asked.page("keys/created.html", key=view, snippets=_snippets(asked), rotated=True)
+
+
+def _form(asked: Asked, entered: Entered, status: int = 200) -> Response:
+    datasets = list_datasets(asked.backend, asked.calling("GET /v1/datasets"), _MOST)["items"]
+    writable = [(one["name"], one["title"] or one["name"]) for one in datasets if not one.get("source")]
+    values = {
+        "preset": entered.one("preset", PRESETS[-1]),
+        "presets": PRESETS,
+        "datasets": writable,
+        "people": people(asked),
+        "once": entered.one("once") or new_id("req"),
+    }
+    return asked.page("keys/new.html", status, entered=entered, **values, **offered(asked))
+
+
+def _filled(preset: str) -> dict[str, list[str]]:
+    """What a preset fills in: the least that it needs."""
+    if preset == "web-form":
+        return {"access": ["limited"], "scopes": ["records:write"]}
+    return {"access": ["readOnly"]} if preset == "read-only" else {"access": ["limited"]}
+
+
+def _body(asked: Asked) -> dict[str, Any]:
+    entered, administers = asked.entered, asked.principal.is_administrator
+    body = body_of(entered, administers=administers)
+    owner = entered.one("owner") if administers else asked.user.id
+    if entered.one("preset") == "web-form":
+        body |= {"access": "limited", "scopes": ["records:write"], "userType": "user"}
+        if not entered.one("dataset"):
+            raise InvalidInput.at("dataset", _NO_DATASET)
+    return {**body, "owner": owner or None}
+
+
+def _web_form_role(asked: Asked, dataset: str) -> int:
+    """The role that creates records in a dataset's first state and shows nothing: made when it isn't there yet."""
+    found = read_dataset(asked.backend, asked.calling("GET /v1/datasets/{dataset}"), dataset)
+    grant = {
+        "dataset": found["name"],
+        "states": [found["states"][0]["name"]],
+        "record": ["create"],
+        "edit": [prop["name"] for prop in found["properties"]],
+    }
+    name = f"Web form: {found['name']}"
+    for role in list_roles(asked.backend, asked.calling("GET /v1/roles"), _MOST)["items"]:
+        if role["name"] == name:
+            if [_given(one) for one in role["grants"]] != [_given(grant)]:
+                raise InvalidInput.at("dataset", asked.say(_TAKEN) % {"name": name})
+            return int(role["id"])
+    made = create_role(asked.backend, asked.calling("POST /v1/roles"), {"name": name, "grants": [grant]})
+    return int(made.view["id"])
+
+
+def _given(grant: dict[str, Any]) -> dict[str, Any]:
+    """What a grant says, without what it leaves as it is by default."""
+    defaults: dict[str, Any] = {"where": None, "assignedOnly": False, "record": [], "to": [], "view": [], "edit": []}
+    return {name: value for name, value in grant.items() if value != defaults.get(name, ...)}
+
+
+def in_form(asked: Asked, error: InvalidInput) -> list[Flaw]:
+    """The flaws at the fields of the form, which has other names for the parts of limits."""
+    renamed = {"rateLimits": "limit", "quota.limit": "quota"}
+    flaws = []
+    for flaw in error.flaws:
+        head = next((path for path in renamed if flaw.path.startswith(path)), None)
+        path = flaw.path if head is None else renamed[head] + flaw.path[len(head) :]
+        reason = _LIMIT_NAME if path.startswith("limit") and path.endswith(".name") else flaw.reason
+        flaws.append(Flaw(path.replace(".windowSeconds", ".window"), asked.say(reason)))
+    return flaws
+
+
+def _snippets(asked: Asked) -> list[tuple[str, str]]:
+    """Ready calls with a key, label and text; each takes the secret from the environment, where it belongs."""
+    base = asked.settings.public_url or str(asked.request.base_url).rstrip("/").removesuffix(PREFIX)
+    url = f"{base.rstrip('/')}/v1/keys/current"  # a call that every key may make
+    return [
+        ("curl", f'curl "{url}" \\\n  -H "X-Api-Key: $BITTING_KEY"'),
+        (
+            "Python",
+            "import os\nimport requests\n\n"
+            f'answer = requests.get("{url}", headers={{"X-Api-Key": os.environ["BITTING_KEY"]}})\n'
+            "answer.raise_for_status()\nprint(answer.json())",
+        ),
+        (
+            "JavaScript",
+            f'const answer = await fetch("{url}", {{\n'
+            '  headers: { "X-Api-Key": process.env.BITTING_KEY },\n});\nconsole.log(await answer.json());',
+        ),
+    ]

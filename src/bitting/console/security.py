@@ -1,0 +1,77 @@
+"""How the console keeps strangers out: cookies, whose page a form was sent from, and headers for the browser."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+SESSION_DAYS = 30
+"""How long the browser keeps the session's cookie; the session itself may end sooner."""
+YEAR = 365 * 24 * 3600
+HEADERS = {
+    # Nothing from elsewhere, nothing inline, and no page of ours in anybody's frame (CSP level 3).
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    # Not no-referrer: browsers would then send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def session_cookie(secure: bool) -> str:
+    """The cookie's name: over HTTPS one that no other host or path can set (RFC 6265bis §4.1.3.2)."""
+    return "__Host-bitting" if secure else "bitting_session"
+
+
+def set_session(response: Response, token: str, *, secure: bool) -> None:
+    """Has the browser keep a session."""
+    response.set_cookie(
+        session_cookie(secure),
+        token,
+        max_age=SESSION_DAYS * 24 * 3600,
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def end_session_cookie(response: Response, *, secure: bool) -> None:
+    """Has the browser forget its session."""
+    response.delete_cookie(session_cookie(secure), path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def set_choice(response: Response, name: str, value: str, *, secure: bool, seconds: int = YEAR) -> None:
+    """Has the browser keep what a person chose about pages: a language, a theme, a notice to show next."""
+    response.set_cookie(name, value, max_age=seconds, path="/console", secure=secure, httponly=True, samesite="lax")
+
+
+def from_own_page(request: Request, public_url: str | None) -> bool:
+    """Whether a form was sent by a page of ours: every browser says where a POST comes from.
+
+    public_url: where the console is reached from outside, if that is not what the Host header says.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site != "same-origin":
+        return False
+    origin = request.headers.get("origin")
+    if origin is None:
+        return site == "same-origin"
+    own = {request.headers.get("host", "").lower()}
+    if public_url is not None:
+        own.add(urlsplit(public_url).netloc.lower())
+    given = urlsplit(origin)
+    return given.scheme in ("http", "https") and given.netloc.lower() in own
+
+
+def own_path(given: str) -> str | None:
+    """A path of the console to go on to, if what was given is one: never a way to another site."""
+    good = given.startswith("/console/") and given.isprintable() and "\\" not in given and "//" not in given
+    # Browsers go up for `..`, encoded or not.
+    climbs = any(unquote(part) in (".", "..") for part in given.partition("?")[0].split("/"))
+    return given if good and not climbs else None
