@@ -510,6 +510,15 @@ def test_few_passwords_are_proven_at_once(workspace: Workspace, monkeypatch: pyt
     owner.log_in()
 
 
+def test_few_wait_for_their_password_to_be_proven(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits holds a thread: past so many the next is told to come back at once, and the API still answers."""
+    owner = person(workspace)
+    monkeypatch.setattr(tries, "_WAITING", BoundedSemaphore(1))
+    with tries.proving(), pytest.raises(Unavailable):
+        owner.try_to_log_in()
+    owner.log_in()
+
+
 def test_where_there_is_no_workspace_nobody_is_let_in(tmp_path: Path) -> None:
     """And nothing fails, though nothing can be counted."""
     store = Store(f"sqlite:///{tmp_path}/bitting.db")

@@ -27,6 +27,8 @@ RESET = (RateLimit("reset", 5, _HOUR), RateLimit("reset", 30, _HOUR))
 
 # A password costs 64 MiB and tens of milliseconds to prove: more of them at once would only be slower, and full.
 _AT_ONCE = BoundedSemaphore(4)
+# Each that waits holds a thread of the server: who guesses passwords from many places must not hold them all.
+_WAITING = BoundedSemaphore(16)
 _WAITING_SECONDS = 10.0
 
 
@@ -57,12 +59,17 @@ def proving() -> Iterator[None]:
     Raises:
         Unavailable: too many others do so, and don't come to an end.
     """
-    if not _AT_ONCE.acquire(timeout=_WAITING_SECONDS):
+    if not _WAITING.acquire(blocking=False):
         raise Unavailable("too many people log in just now")
     try:
-        yield
+        if not _AT_ONCE.acquire(timeout=_WAITING_SECONDS):
+            raise Unavailable("too many people log in just now")
+        try:
+            yield
+        finally:
+            _AT_ONCE.release()
     finally:
-        _AT_ONCE.release()
+        _WAITING.release()
 
 
 def _email_subject(backend: Backend, email: str) -> str:
