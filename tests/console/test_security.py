@@ -326,3 +326,22 @@ def test_every_route_has_been_walked() -> None:
     """The walks above go over what is registered: as many routes as the sections have, and more than a few."""
     registered = sum(len(pages.routes) for pages in PAGES)
     assert len(patterns("GET")) + len(patterns("POST")) == registered > 60
+
+
+@pytest.mark.parametrize("charset", ["punycode", "utf-7", "idna", "utf-16", "UTF-8; charset=punycode"])
+def test_no_decoder_of_a_strangers_choice_reads_a_form(
+    here: Workspace, console: Callable[..., Console], charset: str
+) -> None:
+    """Some take quadratic time, and some make what is no text."""
+    client = console()
+    body = b'--x\r\nContent-Disposition: form-data; name="email"\r\n\r\na+2AA-@example.com\r\n--x--\r\n'
+    headers = {"Origin": client.base_url, "Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    answer = client.client.post("/console/login", content=body, headers=headers)
+    assert answer.status_code == 400, answer.text
+
+
+def test_a_form_in_utf_8_may_say_so(here: Workspace, console: Callable[..., Console]) -> None:
+    client = console()
+    headers = {"Origin": client.base_url, "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    answer = client.client.post("/console/login", content=b"email=a%40example.com&password=x", headers=headers)
+    assert answer.status_code == 401

@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 
 from bitting.core.problems import InvalidInput
+from bitting.verify import passwords
 from bitting.verify.passwords import check_password, hash_password
 
 PASSWORD = "correct horse battery"
@@ -46,3 +47,17 @@ def test_what_is_not_accepted_is_not_repeated(password: str) -> None:
     assert flaw.path == "password"
     assert not password or password not in flaw.reason
     assert not check_password(hash_password(PASSWORD), password)
+
+
+def test_what_is_far_too_long_is_not_even_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many marks on one letter take quadratic time, in which nobody else is answered."""
+    stored = hash_password(PASSWORD)
+
+    def too_slow(form: str, text: str) -> str:
+        raise AssertionError(f"{len(text)} characters were put into {form}")
+
+    monkeypatch.setattr(passwords, "normalize", too_slow)
+    marks = "a" + "\u0315" * 40_000 + "\u0300" * 40_000
+    assert not check_password(stored, marks)
+    with pytest.raises(InvalidInput):
+        hash_password(marks)

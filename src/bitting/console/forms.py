@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
@@ -104,6 +105,7 @@ async def read_form(request: Request, most: int = MAX_FORM_BYTES) -> FormData:
     Raises:
         BadForm, LargeForm: it can't be read, or has more than `most` bytes.
     """
+    _check_charset(request.headers.get("content-type", ""))
     received = 0
 
     async def receive() -> Message:
@@ -119,6 +121,17 @@ async def read_form(request: Request, most: int = MAX_FORM_BYTES) -> FormData:
         return await bounded.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=most)
     except (MultiPartException, UnicodeDecodeError):
         raise BadForm("The form can't be read.") from None
+
+
+def _check_charset(content_type: str) -> None:
+    """Pages of ours send UTF-8: a decoder that a stranger names may take quadratic time, or make what is no text.
+
+    Raises:
+        BadForm: another is named.
+    """
+    charset = parse_options_header(content_type)[1].get(b"charset", b"utf-8")
+    if charset.strip().lower() not in (b"utf-8", b"utf8"):
+        raise BadForm("A form is sent in UTF-8.")
 
 
 def texts_of(form: FormData) -> dict[str, list[str]]:

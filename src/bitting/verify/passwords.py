@@ -17,6 +17,9 @@ from bitting.core.problems import InvalidInput
 MIN_PASSWORD = 12
 MAX_PASSWORD = 1000
 
+_MAX_TYPED = 4 * MAX_PASSWORD
+"""Characters past which nothing is normalised: that takes quadratic time for many marks on one letter."""
+
 _HASHER = PasswordHasher()
 
 
@@ -34,7 +37,7 @@ def hash_password(password: str, path: str = "password") -> str:
         InvalidInput: when it is too short or too long; the reason never holds the password.
     """
     text = _normal(password)
-    if not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
+    if text is None or not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
         raise InvalidInput.at(path, f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
     flaw = text_flaw(text)
     if flaw is not None:
@@ -45,7 +48,7 @@ def hash_password(password: str, path: str = "password") -> str:
 def check_password(stored: str | None, password: str) -> bool:
     """Whether a password is the stored one; takes as long when there is no user or no password to compare with."""
     text = _normal(password)
-    if len(text) > MAX_PASSWORD or text_flaw(text) is not None:
+    if text is None or len(text) > MAX_PASSWORD or text_flaw(text) is not None:
         return False
     try:
         _HASHER.verify(_nobodys() if stored is None else stored, text)
@@ -54,9 +57,9 @@ def check_password(stored: str | None, password: str) -> bool:
     return stored is not None
 
 
-def _normal(password: str) -> str:
-    """One form for what keyboards write in several: RFC 8265 §4.2.1, normalization rule."""
-    return normalize("NFC", password)
+def _normal(password: str) -> str | None:
+    """One form for what keyboards write in several (RFC 8265 §4.2.1, normalization rule); None: far too long."""
+    return normalize("NFC", password) if len(password) <= _MAX_TYPED else None
 
 
 @cache
