@@ -148,6 +148,46 @@ def test_a_role_saved_as_it_was_stays_what_it_was(console: Clients, shop: Worksp
     assert bool(fields["grants.0.text"]) == ("not" in where or "createdAt" in where or "all" in where)
 
 
+@pytest.mark.parametrize(
+    "where",
+    [{"any": []}, {"not": {}}, {"all": [{"any": []}]}, {"note": {"ne": "two\nlines"}}, {"note": {"eq": "a\tb"}}],
+)
+def test_a_condition_that_rows_would_lose_comes_back_as_it_was(
+    console: Clients, shop: Workspace, where: dict[str, Any]
+) -> None:
+    """One that shows nothing must not come back as none at all, which shows everything."""
+    role = shop.role({**GRANT, "where": where}, name="Sales")
+    before = shop.owner.get(f"/v1/roles/{role}").json()["grants"]
+    client = console(person(shop))
+    fields = typed(client.get(f"/roles/{role}/edit").text)
+    assert client.post(f"/roles/{role}/edit", **fields, do="save").status_code == 303
+    assert shop.owner.get(f"/v1/roles/{role}").json()["grants"] == before
+
+
+def test_a_condition_on_what_was_deleted_is_not_dropped(console: Clients, shop: Workspace) -> None:
+    """The role opens nothing then, and saved as it is it can't come to open everything."""
+    role = shop.role({**GRANT, "where": {"note": "secret"}, "view": ["total"]}, name="Sales")
+    dataset = shop.owner.get("/v1/datasets/orders").json()
+    kept = [prop for prop in dataset["properties"] if prop["name"] != "note"]
+    assert shop.owner.patch("/v1/datasets/orders", {"properties": kept}).status_code == 200
+    before = shop.owner.get(f"/v1/roles/{role}").json()["grants"]
+    client = console(person(shop))
+    fields = typed(client.get(f"/roles/{role}/edit").text)
+    assert fields["grants.0.text"]
+    client.post(f"/roles/{role}/edit", **fields, do="save")
+    assert shop.owner.get(f"/v1/roles/{role}").json()["grants"] == before
+
+
+@pytest.mark.parametrize("row", [{"value": "secret"}, {"operator": "empty"}, {"operator": "me"}])
+def test_a_row_without_a_property_is_an_error(console: Clients, shop: Workspace, row: dict[str, str]) -> None:
+    """Passed over it would open more than was meant."""
+    client = console(person(shop))
+    typed_in = {f"grants.0.rows.0.{name}": row.get(name, "") for name in ("property", "operator", "value")}
+    answer = client.post("/roles/new", do="save", **(DRAFT | typed_in))
+    assert answer.status_code == 422
+    assert "Choose a property, or remove the condition." in answer.text
+
+
 def test_a_form_of_another_version_changes_nothing(console: Clients, shop: Workspace) -> None:
     """Who saves over somebody else's change is told, and the change stays."""
     role = shop.role(GRANT, name="Sales")

@@ -17,6 +17,7 @@ from bitting.records.importing import Draft, Importing
 if TYPE_CHECKING:
     from _csv import Reader
 
+MAX_COLUMNS = 500
 MAX_ROW = 1_048_576
 """The longest line of JSON, and the longest cell: a file that isn't what it says must not fill the memory."""
 
@@ -73,6 +74,8 @@ def _header(lines: Reader) -> list[str]:
         columns = [name.strip() for name in next(lines, [])]
     except csv.Error as error:
         raise UnreadableFile(f"The header is not valid CSV: {error}.") from None
+    if len(columns) > MAX_COLUMNS:
+        raise UnreadableFile(f"The header names {len(columns)} columns; at most {MAX_COLUMNS} are read.")
     if not columns:
         raise UnreadableFile("The file is empty: it needs a header that names the properties.")
     if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bitting.console.forms import Entered
+from bitting.console.language import mark
 from bitting.console.pages.record_values import text_of, value_from
 from bitting.core.jsontext import Malformed, parse
 from bitting.core.problems import Flaw, InvalidInput
@@ -21,6 +22,7 @@ RESERVED = {"state": "text", "id": "text", "author": "user", "createdAt": "datet
 """What every record answers to in a condition, with the type that its values have."""
 _UNARY = {"filled": False, "empty": True}
 _ME = {"$user": "id"}
+NO_PROPERTY = mark("Choose a property, or remove the condition.")
 _ONE, _MANY = ("dataset", "assignedOnly", "join", "text"), ("states", "view", "edit", "record", "to")
 _ROW = ("property", "operator", "value")
 
@@ -95,9 +97,10 @@ def rearranged(form: RoleForm, act: str, dataset: str) -> bool:
     return True
 
 
-def form_of(view: Mapping[str, Any], tag: str) -> RoleForm:
+def form_of(view: Mapping[str, Any], tag: str, datasets: Datasets) -> RoleForm:
     """The form of a role that stands."""
-    return RoleForm(view["name"], tag, "", [_grant_form(grant) for grant in view["grants"]])
+    grants = [_grant_form(grant, datasets.get(grant["dataset"], {})) for grant in view["grants"]]
+    return RoleForm(view["name"], tag, "", grants)
 
 
 def body_of(form: RoleForm, datasets: Datasets) -> dict[str, Any]:
@@ -173,11 +176,27 @@ def _condition(grant: GrantForm, dataset: Mapping[str, Any], path: str) -> Any:
             return parse(text.encode("utf-8", "surrogatepass"))
         except (Malformed, InvalidInput):
             raise InvalidInput.at(f"{path}.where", "a condition as JSON is expected") from None
-    types = {prop["name"]: prop for prop in dataset.get("properties", ())}
+    types = _types(dataset)
+    flaws = [
+        Flaw(f"{path}.rows.{number}.value", NO_PROPERTY)
+        for number, row in enumerate(grant.rows)
+        if not row.get("property") and not _untouched(row)
+    ]
+    if flaws:
+        raise InvalidInput(flaws)
     parts = [_part(types, row) for row in grant.rows if row.get("property")]
     if not parts:
         return None
     return {"any" if grant.one.get("join") == "any" else "all": parts}
+
+
+def _untouched(row: Row) -> bool:
+    """Whether a row was added and left alone; any other without a property would be a condition that is lost."""
+    return not row.get("value") and row.get("operator", "") in ("", OPERATORS[0])
+
+
+def _types(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    return {prop["name"]: prop for prop in dataset.get("properties", ())}
 
 
 def _part(types: Mapping[str, Any], row: Row) -> dict[str, Any]:
@@ -190,11 +209,11 @@ def _part(types: Mapping[str, Any], row: Row) -> dict[str, Any]:
     return {name: {operator: value_from(prop, row.get("value", ""))}}
 
 
-def _grant_form(grant: Mapping[str, Any]) -> GrantForm:
+def _grant_form(grant: Mapping[str, Any], dataset: Mapping[str, Any]) -> GrantForm:
     one = {"dataset": grant["dataset"], "assignedOnly": "on" if grant["assignedOnly"] else ""}
     many = {name: [ALL] if grant[name] == ALL else list(grant[name]) for name in _MANY}
     join, parts = _joined(grant["where"])
-    rows = [_row(part) for part in parts]
+    rows = [_row(part, _types(dataset)) for part in parts]
     if None in rows:
         text = json.dumps(grant["where"], ensure_ascii=False)
         return GrantForm({**one, "text": text}, many)
@@ -205,7 +224,7 @@ def _joined(where: Mapping[str, Any] | None) -> tuple[str, list[Any]]:
     """How the parts of a condition are joined, and the parts, each with one name and one operator if it can be."""
     if where is None:
         return "all", []
-    if where.keys() == {"any"} and all(len(_split(part)) == 1 for part in where["any"]):
+    if where.keys() == {"any"} and where["any"] and all(len(_split(part)) == 1 for part in where["any"]):
         return "any", [_split(part)[0] for part in where["any"]]
     return "all", _split(where)
 
@@ -222,14 +241,21 @@ def _each(value: object) -> Iterable[object]:
     return [value]
 
 
-def _row(part: Mapping[str, Any]) -> Row | None:
-    """A part as a row; None where rows can't say it."""
+def _row(part: Mapping[str, Any], types: Mapping[str, Any]) -> Row | None:
+    """A part as a row; None where rows can't say just that: it would come back as another condition."""
     name, value = next(iter(part.items()))
-    if name in ("any", "all", "not"):
+    if name not in types and name not in RESERVED:
         return None
     operator, operand = next(iter(value.items())) if isinstance(value, dict) and len(value) == 1 else ("eq", value)
     if operator.startswith("$"):
         operator, operand = "eq", value
+    row = _as_row(name, operator, operand)
+    if row is None or not row.get("value", "").isprintable():
+        return None
+    return row if _part(types, row) == {name: {operator: operand}} else None
+
+
+def _as_row(name: str, operator: str, operand: object) -> Row | None:
     if operator == "isNull":
         return {"property": name, "operator": "empty" if operand else "filled"}
     if operator == "eq" and operand == _ME:

@@ -84,7 +84,7 @@ def show_edit(asked: Asked, role_id: str) -> Response:
     """The form of a role that stands."""
     role = read_role(asked.backend, asked.calling(_READ), role_id)
     asked.calling(_CHANGE)
-    return _form(asked, form_of(role, etag(role)), role)
+    return _form(asked, form_of(role, etag(role), _datasets(asked)), role)
 
 
 @pages.post("/roles/{role_id}/edit")
