@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from http.cookies import SimpleCookie
@@ -219,6 +220,23 @@ def test_behind_a_proxy_cookies_are_for_https_alone(tmp_path: Path) -> None:
         (name, cookie), *others = cookies_of(answer).items()
         assert (name, others) == ("__Host-bitting", [])
         assert (cookie["secure"], cookie["httponly"], cookie["path"], cookie["domain"]) == (True, True, "/", "")
+        signed = {**good, "Cookie": f"{name}={cookie.value}"}
+        assert "csrf" in client.client.get("/console/nothing", headers=signed).text
+        there = {**plain, "Cookie": f"{name}={cookie.value}; bitting_session={cookie.value}"}
+        assert "csrf" not in client.client.get("/console/nothing", headers=there).text, "nor where nothing is"
+        form = client.client.get("/console/keys/new", headers=signed).text
+        csrf, once = (re.search(rf'name="{field}" value="([^"]+)"', form) for field in ("csrf", "once"))
+        assert csrf and once
+        made = sent(
+            client,
+            "/keys/new",
+            {**signed, "Origin": client.base_url},
+            csrf=csrf[1],
+            once=once[1],
+            name="k",
+            access="readOnly",
+        )
+        assert f"https://{client.base_url.removeprefix('http://')}/v1/keys/current" in html.unescape(made.text)
         client.close()
 
 
@@ -345,3 +363,28 @@ def test_a_form_in_utf_8_may_say_so(here: Workspace, console: Callable[..., Cons
     headers = {"Origin": client.base_url, "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
     answer = client.client.post("/console/login", content=b"email=a%40example.com&password=x", headers=headers)
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("origin", ["http://[", "https://[::1", "http://", "null"])
+def test_an_origin_that_no_browser_sends_is_refused(
+    here: Workspace, console: Callable[..., Console], origin: str
+) -> None:
+    """And nothing fails over it."""
+    headers = {"Origin": origin}
+    assert console().client.post("/console/login", data={"email": "a"}, headers=headers).status_code == 403
+
+
+def test_a_filter_of_very_many_brackets_is_an_error(here: Workspace, console: Callable[..., Console]) -> None:
+    here.dataset("orders", note="text")
+    client = console(person(here))
+    deep = {"dataset": "orders", "property": "note", "operator": "eq", "value": "x", "filter": "[" * 2400}
+    assert client.get("/records", **deep).status_code == 422
+
+
+def test_a_message_without_a_hint_says_nothing_more(here: Workspace, console: Callable[..., Console]) -> None:
+    """A catalogue's header is what gettext answers to an empty text."""
+    client = console()
+    for path, method in (("/login", "PUT"), ("/nothing", "GET")):
+        said = client.client.request(method, f"/console{path}", headers={"Accept-Language": "fr"}).text
+        assert "Project-Id-Version" not in said
+        assert "Content-Transfer-Encoding" not in said

@@ -137,8 +137,16 @@ class Asked:
         return self.request.query_params.get(name) or None
 
     def say(self, text: str) -> str:
-        """A text of ours in the person's language."""
-        return words_in(self.language).gettext(text)
+        """A text of ours in the person's language; nothing stays nothing (gettext would answer with its header)."""
+        return words_in(self.language).gettext(text) if text else ""
+
+    @property
+    def base(self) -> str:
+        """Where the server is reached from outside, for links and examples: HTTPS where a proxy says so."""
+        if self.settings.public_url is not None:
+            return self.settings.public_url
+        scheme = "https" if self.transport.secure else "http"
+        return f"{scheme}://{self.request.url.netloc}"
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page; `entered` is what was typed into its form, unless given."""

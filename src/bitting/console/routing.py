@@ -135,10 +135,12 @@ async def http_failed(request: Request, error: Exception) -> Response:
     """What the framework refuses: an address where nothing is, a method that a page doesn't take."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
     asked = asked_by(request)
-    asked.session = await run_in_threadpool(_session_of, asked)
+    if asked.transport.secure or asked.transport.local:
+        asked.session = await run_in_threadpool(_session_of, asked)
     if error.status_code == 404:
         return await run_in_threadpool(failed, asked, NotFound())
-    return _message(asked, error.status_code, CODES[Code.METHOD_NOT_ALLOWED].title, "")
+    code = Code.METHOD_NOT_ALLOWED if error.status_code == 405 else Code.MALFORMED_BODY
+    return _message(asked, error.status_code, CODES[code].title, "")
 
 
 def _message(asked: Asked, status: int, title: str, detail: str, hint: str = "") -> Response:

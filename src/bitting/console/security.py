@@ -62,10 +62,13 @@ def from_own_page(request: Request, public_url: str | None) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return site == "same-origin"
-    own = {request.headers.get("host", "").lower()}
+    own = {request.headers.get("host", "").lower()} - {""}
     if public_url is not None:
         own.add(urlsplit(public_url).netloc.lower())
-    given = urlsplit(origin)
+    try:
+        given = urlsplit(origin)
+    except ValueError:  # no browser sends that
+        return False
     return given.scheme in ("http", "https") and given.netloc.lower() in own
 
 

@@ -12,7 +12,6 @@ from bitting.console.asked import Asked
 from bitting.console.forms import Entered
 from bitting.console.language import mark
 from bitting.console.pages.key_form import body_of, key_body, offered, people
-from bitting.console.rendering import PREFIX
 from bitting.console.routing import Pages
 from bitting.core.ids import new_id
 from bitting.core.problems import Flaw, InvalidInput
@@ -128,8 +127,7 @@ def in_form(asked: Asked, error: InvalidInput) -> list[Flaw]:
 
 def _snippets(asked: Asked) -> list[tuple[str, str]]:
     """Ready calls with a key, label and text; each takes the secret from the environment, where it belongs."""
-    base = asked.settings.public_url or str(asked.request.base_url).rstrip("/").removesuffix(PREFIX)
-    url = f"{base.rstrip('/')}/v1/keys/current"  # a call that every key may make
+    url = f"{asked.base}/v1/keys/current"  # a call that every key may make
     return [
         ("curl", f'curl "{url}" \\\n  -H "X-Api-Key: $BITTING_KEY"'),
         (

@@ -15,6 +15,7 @@ from bitting.console.asked import Asked
 from bitting.console.pages.key_form import people
 from bitting.console.pages.record_values import value_from
 from bitting.console.rendering import url
+from bitting.core.jsontext import Malformed, parse
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.datasets.service import list_datasets, read_dataset
 from bitting.records.offering import DatasetOffer, offered_in
@@ -122,8 +123,8 @@ def _condition(dataset: Mapping[str, Any], rows: list[dict[str, str]], json_text
     if json_text.strip():
         # Read here only to be put beside the rows; what is wrong with it the list itself says.
         try:
-            parts.append(json.loads(json_text))
-        except ValueError:
+            parts.append(parse(json_text.encode("utf-8", "surrogatepass")))
+        except (Malformed, InvalidInput):
             return json_text
     return json.dumps({"all": parts}, ensure_ascii=False)
 

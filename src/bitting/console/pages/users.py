@@ -13,7 +13,7 @@ from bitting.console.forms import Entered, checked, number_in
 from bitting.console.language import mark
 from bitting.console.pages.key_form import LIMIT_ROWS, limits_in, limits_typed
 from bitting.console.pages.new_key import in_form
-from bitting.console.rendering import PREFIX, url
+from bitting.console.rendering import url
 from bitting.console.routing import Pages
 from bitting.core.errors import Conflict
 from bitting.core.problems import Flaw, InvalidInput
@@ -157,8 +157,7 @@ def _with_link(asked: Asked, user: dict[str, Any], purpose: LinkPurpose, mailed:
     context = asked.own()
     if asked.settings.smtp_url is None:
         token = make_link(asked.backend, context, user["id"], purpose)
-        base = asked.settings.public_url or str(asked.request.base_url).rstrip("/").removesuffix(PREFIX)
-        return asked.page("users/link.html", user=user, purpose=purpose, link=base + url(f"/link/{token}"))
+        return asked.page("users/link.html", user=user, purpose=purpose, link=asked.base + url(f"/link/{token}"))
     try:
         send_link(asked.backend, asked.settings, context, user["id"], purpose)
     except MailNotSent:
