@@ -1,4 +1,4 @@
-"""What the console's tests may use: a browser for the run's worker, and a server on SQLite."""
+"""What the console's tests may use: a browser, and a server on SQLite."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from tests.support.browser import Visit, chromium, visiting
 from tests.support.console import Console, Person
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, shared by the tests of one worker."""
+    """Chromium, shared by the tests of a module.
+
+    It ends with them: while it is driven, an event loop runs in this thread, and tests elsewhere start their own.
+    """
     with chromium() as started:
         yield started
 
