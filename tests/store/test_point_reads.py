@@ -304,7 +304,7 @@ def test_who_waits_for_a_round_that_fails_is_told_with_it(
     """However many rounds they would have made: nobody waits for more than one that fails."""
     _, reads = postgres_reads
     slow = Slow(reads, monkeypatch)
-    monkeypatch.setattr(point_reads, "_ROUND", 4)
+    monkeypatch.setattr(point_reads, "ROUND", 4)
     away = iter([True])
     primary = slow._read
 

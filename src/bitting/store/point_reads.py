@@ -3,8 +3,9 @@
 SQLite answers faster than any other thread could be asked to, so whoever asks reads by itself, an event loop too.
 
 PostgreSQL is a round trip away: what is asked for while one is under way gathers, and goes as one statement in the
-next. Whoever asks and finds nothing under way leads: it sends the statement for all who have gathered. An event loop
-never does, a thread of ours leads for it. There is one connection; while it is lost, each round tries to make it anew.
+next. Whoever asks and finds nothing under way leads: it sends the statement for all who have gathered. There is one
+connection for that; while it is lost, each round tries to make it anew. An event loop has a connection of its own,
+which it watches itself (see `rounds`); until it is made, and when it is lost, a thread of ours leads for the loop.
 
 A reading starts after it was asked for, ends within the time that it is given, or says `Unavailable`; and who waits
 for a round that finds the store away is told so with it. The store's observers are told what each took, as `lookup`.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -29,14 +30,19 @@ from bitting.core.errors import Unavailable
 from bitting.store.engine import Store
 from bitting.store.identities import OWN, Found, Shared, statement_by_digests
 from bitting.store.primary import SECONDS, Primary
-
-MAX_WAITING = 10_000
-"""How many may wait for a round before the next is turned away."""
-_ROUND = 256  # how many go together
-
-_Answers = list[list[Found] | Unavailable]
-Done = Callable[[list[Found] | Unavailable], None]
-"""Is told what was found, once, by any thread; it must not raise."""
+from bitting.store.rounds import (
+    MAX_WAITING,
+    ROUND,
+    Answer,
+    Asked,
+    Done,
+    Loops,
+    answers_of,
+    digests_of,
+    observe,
+    tell,
+    turned_away,
+)
 
 
 class PointReads(Protocol):
@@ -117,7 +123,7 @@ class SqlitePointReads:
             raise Unavailable("the database can't be read") from error
         self._idle.append(cursor)
         if self._store.observers:
-            _observe(self._store, began)
+            observe(self._store, began)
         if len(digests) > 1:
             return [_found(*row) for row in rows]
         return [_found(digests[0], *row) for row in rows]
@@ -176,11 +182,6 @@ def _failed(error: Exception) -> Unavailable:
     return failed
 
 
-def _observe(store: Store, began: float) -> None:
-    for observe in store.observers:
-        observe("lookup", time.perf_counter() - began)
-
-
 def _found(digest: bytes, own: str, common: str) -> Found:
     found = _DECODE(own)
     found.digest, found.common = digest, common
@@ -210,26 +211,18 @@ def _array(names: Sequence[str]) -> str:
 # --- PostgreSQL ----------------------------------------------------------------------------------
 
 
-class _Asked:
-    """One who asks, since when, and whom to tell."""
-
-    __slots__ = ("began", "digests", "done")
-
-    def __init__(self, digests: Sequence[bytes], done: Done) -> None:
-        self.digests, self.done, self.began = digests, done, time.perf_counter()
-
-
 class PostgresPointReads:
     """Point reads of a PostgreSQL database, always of its primary. See `PointReads`."""
 
     def __init__(self, store: Store) -> None:
         self._store, self._primary = store, Primary(store)
         self._lock = Lock()
-        self._asked: list[_Asked] = []  # empty unless somebody leads
+        self._asked: list[Asked] = []  # empty unless somebody leads
         self._led = False
         self._closing = False
         self._thread: Thread | None = None
         self._orders = SimpleQueue[bool]()  # of the thread: to lead a round, or to end
+        self._loops = Loops(store, self._lead_elsewhere)
 
     def read(self, digests: Sequence[bytes]) -> list[Found]:
         """See `PointReads`."""
@@ -241,7 +234,7 @@ class PostgresPointReads:
             told.append(found)
             over.release()
 
-        if self._leads(_Asked(digests, done)):
+        if self._leads(Asked(digests, done)):
             self._round()
         over.acquire()
         found = told[0]
@@ -255,8 +248,11 @@ class PostgresPointReads:
 
     def begin(self, digests: Sequence[bytes], done: Done) -> None:
         """See `PointReads`."""
-        if self._leads(_Asked(digests, done)):
-            self._hand_over()
+        asked, rounds = Asked(digests, done), self._loops.here()
+        if rounds is None:
+            self._lead_elsewhere(asked)
+        else:
+            rounds.ask(asked)
 
     def close(self) -> None:
         """See `PointReads`."""
@@ -266,20 +262,26 @@ class PostgresPointReads:
         if thread is not None:
             orders.put(False)
             thread.join(2 * SECONDS)
+        self._loops.close()
         with self._lock:
             self._closing = self._led  # then whoever leads closes it
             if not self._led:
                 self._primary.close()
 
-    def _leads(self, asked: _Asked) -> bool:
+    def _leads(self, asked: Asked) -> bool:
         """Joins those who wait; whether nobody leads them, so that the one who asks has to."""
         with self._lock:
             if len(self._asked) < MAX_WAITING:
                 self._asked.append(asked)
                 leads, self._led = not self._led, True
                 return leads
-        asked.done(Unavailable("too many look-ups wait for the database"))
+        turned_away(asked)
         return False
+
+    def _lead_elsewhere(self, asked: Asked) -> None:
+        """Has our thread lead one who asks."""
+        if self._leads(asked):
+            self._hand_over()
 
     def _hand_over(self) -> None:
         """Has our thread lead the next round; where there is no thread to be had, nobody waits for one."""
@@ -292,21 +294,22 @@ class PostgresPointReads:
                 self._orders.put(True)
         except Exception as error:
             late, _ = self._end(turned_away=True)
-            self._tell(late, [_failed(error)] * len(late))
+            tell(self._store, late, [_failed(error)] * len(late))
 
     def _obey(self, orders: SimpleQueue[bool]) -> None:
         while orders.get():
             with suppress(BaseException):  # whatever ends a round, those who come later are led
-                self._round()
+                if self._round():
+                    self._loops.connect()
 
-    def _round(self) -> None:
-        """One statement for those who wait; then our thread leads those who came meanwhile.
+    def _round(self) -> bool:
+        """One statement for those who wait; then our thread leads those who came meanwhile. Whether it was answered.
 
         Where the store is away, those have the same answer: each of their rounds would take as long to fail.
         """
         with self._lock:
-            asked, self._asked = self._asked[:_ROUND], self._asked[_ROUND:]
-        found: _Answers = [Unavailable("the look-up was broken off")] * len(asked)
+            asked, self._asked = self._asked[:ROUND], self._asked[ROUND:]
+        found: list[Answer] = [Unavailable("the look-up was broken off")] * len(asked)
         away: Unavailable | None = None
         try:
             found = self._answers(asked)
@@ -316,11 +319,12 @@ class PostgresPointReads:
             late, more = self._end(turned_away=away is not None)
             if more:
                 self._hand_over()
-            self._tell(asked, found)
+            tell(self._store, asked, found)
             if away is not None:
-                self._tell(late, [away] * len(late))
+                tell(self._store, late, [away] * len(late))
+        return away is None
 
-    def _end(self, *, turned_away: bool) -> tuple[list[_Asked], bool]:
+    def _end(self, *, turned_away: bool) -> tuple[list[Asked], bool]:
         """Ends a round: who is turned away of those who came meanwhile, and whether others are to be led."""
         with self._lock:
             late = self._asked if turned_away else []
@@ -332,19 +336,11 @@ class PostgresPointReads:
                 self._primary.close()
             return late, more
 
-    def _tell(self, asked: list[_Asked], answers: _Answers) -> None:
-        for each, answer in zip(asked, answers, strict=True):
-            with suppress(Exception):  # what one raises keeps no other waiting
-                _observe(self._store, each.began)
-            with suppress(Exception):
-                each.done(answer)
-
-    def _answers(self, asked: list[_Asked]) -> _Answers:
+    def _answers(self, asked: list[Asked]) -> list[Answer]:
         try:
-            rows = self._primary.read([digest for each in asked for digest in each.digests])
+            rows = self._primary.read(digests_of(asked))
         except Unavailable:
             raise
         except Exception as error:  # whatever it is: nobody is left waiting, and our thread goes on
             return [_failed(error)] * len(asked)
-        by_digest = {row.digest: row for row in rows}
-        return [[by_digest[digest] for digest in each.digests if digest in by_digest] for each in asked]
+        return answers_of(asked, rows)

@@ -42,7 +42,8 @@ _TIMES_UP = (_Unanswered, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAv
 class Primary:
     """The one connection to the primary; for one thread at a time.
 
-    It goes by libpq itself, so that it can be given a time: the driver waits for an answer without end.
+    It goes by libpq itself, so that it can be given a time: the driver waits for an answer without end. `read` waits
+    for its answer; an event loop connects first, then sends, and receives whenever the socket has something to read.
     """
 
     def __init__(self, store: Store) -> None:
@@ -54,6 +55,7 @@ class Primary:
         self._rows = Transformer()  # of the connection: how its columns are read is looked up once
         self._poll = select.poll()
         self._until = 0.0  # of the round
+        self._answers: list[pq.abc.PGresult] = []  # what came so far
 
     def read(self, digests: Sequence[bytes]) -> list[Found]:
         """One statement for all. What a held connection refuses, a new one is asked again, unless time is up."""
@@ -74,8 +76,39 @@ class Primary:
             self.close()  # nobody knows what is under way on it
             raise
 
+    def connect(self) -> None:
+        """Connects; raises Unavailable."""
+        self._until = time.monotonic() + SECONDS
+        try:
+            self._connect()
+        except psycopg.Error as error:
+            self.close()
+            raise Unavailable("the database can't be reached") from error
+
+    @property
+    def socket(self) -> int:
+        """What to watch, while it is connected."""
+        return self._held().socket
+
+    def send(self, digests: Sequence[bytes]) -> None:
+        """Sends one statement for all, while nothing else is under way; raises the driver's error."""
+        self._held().send_query_prepared(_NAME, [_array(digests)], [_BINARY], _BINARY)
+
+    def receive(self) -> list[Found] | None:
+        """What was found, None while it isn't there; waits for nothing. Raises the driver's error."""
+        server = self._held()
+        server.consume_input()
+        while not server.is_busy():
+            answer = server.get_result()
+            if answer is None:
+                answers, self._answers = self._answers, []
+                return self._found(_first(answers))
+            self._answers.append(answer)
+        return None
+
     def close(self) -> None:
         """Closes it."""
+        self._answers = []
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -83,7 +116,14 @@ class Primary:
     def _fetch(self, digests: Sequence[bytes]) -> list[Found]:
         connection = self._connection or self._connect()
         connection.pgconn.send_query_prepared(_NAME, [_array(digests)], [_BINARY], _BINARY)
-        answer = self._answer(connection.pgconn)
+        return self._found(self._answer(connection.pgconn))
+
+    def _held(self) -> pq.abc.PGconn:
+        if self._connection is None:
+            raise psycopg.OperationalError("the connection is closed")
+        return self._connection.pgconn
+
+    def _found(self, answer: pq.abc.PGresult) -> list[Found]:
         self._rows.set_pgresult(answer)
         found = self._rows.load_rows(0, answer.ntuples, found_of)
         self._rows.set_pgresult(None)
@@ -115,9 +155,14 @@ class Primary:
             if answer is None:
                 break
             answers.append(answer)
-        if answers and answers[0].status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
-            return answers[0]
-        raise psycopg.errors.error_from_result(answers[0]) if answers else psycopg.OperationalError("no answer")
+        return _first(answers)
+
+
+def _first(answers: Sequence[pq.abc.PGresult]) -> pq.abc.PGresult:
+    """What the server answered, unless that is an error."""
+    if answers and answers[0].status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+        return answers[0]
+    raise psycopg.errors.error_from_result(answers[0]) if answers else psycopg.OperationalError("no answer")
 
 
 _HEAD, _LENGTH = struct.Struct("!iiIii"), struct.pack("!i", 32)

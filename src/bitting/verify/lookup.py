@@ -1,7 +1,7 @@
 """Finding the key that a secret belongs to: in memory where what is kept is known to be true, otherwise in the store.
 
 What is kept is used only while the change feed is fresh (DESIGN §7.1); otherwise, and for what isn't kept, the store is
-read, once for all who wait for the same key at the same time. What an event loop needn't wait for is no such reading.
+read, once for all who wait for the same key at the same time. What is read without a wait is no such reading.
 """
 
 from __future__ import annotations
@@ -91,6 +91,9 @@ class Lookup:
         kept, settled = self._settled(key, digest, now)
         if settled:
             return kept
+        read = self._at_once(digest)
+        if read is not Later.LATER:
+            return read
         while True:
             finding, leads = self._join(digest, now)
             if leads:
@@ -130,7 +133,7 @@ class Lookup:
         return None, not well_formed(key)
 
     def _at_once(self, digest: bytes) -> Entry | Later | None:
-        """What the store says without a wait. No task can join that: none comes in between."""
+        """What the store says without a wait: nobody joins that, to read it costs less than to wait for another."""
         began = self.cache.epoch
         found = self._source.at_once(digest, began)
         if found is not Later.LATER:
@@ -215,6 +218,9 @@ class Lookup:
                 over.set_result(None)
 
         def tell() -> None:
+            if asyncio._get_running_loop() is loop:
+                finish()
+                return
             with suppress(RuntimeError):  # the loop has ended, and with it who waited
                 loop.call_soon_threadsafe(finish)
 
