@@ -54,16 +54,16 @@ class Site:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def site(request: pytest.FixtureRequest, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    url = f"sqlite:///{cli.folder}/bitting.db"
+def site(request: pytest.FixtureRequest, on_sqlite: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    url = f"sqlite:///{on_sqlite.folder}/bitting.db"
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
         monkeypatch.setenv("BITTING_DATABASE_URL", url)
-    made = cli("init", "--name", "Acme", "--owner-email", "o@acme.example", "--json").json
+    made = on_sqlite("init", "--name", "Acme", "--owner-email", "o@acme.example", "--json").json
     store = Store(url)
     with store.read() as connection:
         (key,) = Tenant(connection, WorkspaceId(made["workspace"]["id"])).keys.page(10, None).items
-    yield Site(cli, store, made["key"], key.facts.id, made["workspace"]["id"])
+    yield Site(on_sqlite, store, made["key"], key.facts.id, made["workspace"]["id"])
     store.close()
 
 

@@ -79,8 +79,6 @@ def await_true(holds: Callable[[], bool]) -> None:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def served(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """Two workers, once on each database."""
-    for name in [name for name in os.environ if name.startswith("BITTING_")]:
-        monkeypatch.delenv(name)
     if request.param == "postgresql":
         monkeypatch.setenv("BITTING_DATABASE_URL", request.getfixturevalue("postgres_url"))
     folders = tmp_path / "temporary"
