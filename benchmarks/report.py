@@ -1,12 +1,14 @@
 """What a benchmark found: lines with a bar each, kept in a file, so that parts run one by one make one table.
 
-A part calls `publish` with its prose and its lines. They are printed, and kept as JSON under `build/benchmarks/`;
-`python -m benchmarks` prints all the lines that are kept there, and `python -m benchmarks.page` puts what was published
-into docs/performance.md.
+A part calls `publish` with its prose and its lines. They are printed, and those of a whole run kept as JSON under
+`build/benchmarks/`; `python -m benchmarks` prints all the lines that are kept there, and `python -m benchmarks.page`
+puts what was published into docs/performance.md.
 """
 
 from __future__ import annotations
 
+import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,14 +68,31 @@ def line(what: str, figures: Sequence[float], bar: float | None, *, least: bool 
     return Line(what, bar, median(figures), low, high, least, unit)
 
 
-def publish(name: str, text: str, lines: Sequence[Line]) -> None:
-    """Prints what a part found and keeps it, in place of what it found the last time."""
+def options_of(parser: ArgumentParser, words: Sequence[str] | None = None) -> Namespace:
+    """What the command line says, and `whole`: nothing is left out, and no number is below its usual one."""
+    options = parser.parse_args(words)
+    usual = {name: parser.get_default(name) for name in vars(options)}
+    options.whole = all(
+        given >= usual[name] if isinstance(given, int) else given == usual[name]
+        for name, given in vars(options).items()
+    )
+    return options
+
+
+def publish(name: str, text: str, lines: Sequence[Line], *, whole: bool) -> None:
+    """Prints what a part found, and keeps what a whole run found, in place of what the last one did.
+
+    A part of a run would stand in the tables as if it were the whole.
+    """
     part = Part(name, f"{machine()}; {datetime.now(UTC):%Y-%m-%d}", text.strip(), list(lines))
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(part)))
     print(part.text, flush=True)
     if part.lines:
         print(f"\n{lines_table([part])}", flush=True)
+    if whole:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        (FOLDER / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(part)))
+    else:
+        print(f"{name}: less than a whole run, so it is not published", file=sys.stderr, flush=True)
 
 
 def published() -> dict[str, Part]:

@@ -287,10 +287,11 @@ def people(workspace: Workspace) -> None:
 def bring_in(workspace: Workspace, context: Context) -> None:
     """An import of leads, from its file to its end."""
     imports = Imports(workspace.api.backend)
-    imports.receive(context, "first.csv", BytesIO(b"phone\n"))
-    ident = imports.receive(context, "second.csv", BytesIO(b"phone\n1\n"))
+    imports.receive(context, "first.csv", BytesIO(b"phone\n"), "leads")
+    ident = imports.receive(context, "second.csv", BytesIO(b"phone\n1\n"), "leads")
     imports.begin(context, ident, Plan("leads", ("phone",), "new"))
-    imports.settle()
+    imports.stop(context, ident)
+    imports.close()
     assert imports.look(context, ident)["loaded"] == 1
 
 

@@ -1,6 +1,7 @@
 """Draws docs/images/: the console's main pages, with the sample workspace in them: `make pictures`.
 
-With `--all FOLDER` it draws every page at three widths, in both themes and three languages, for looking at.
+With `--all FOLDER` it draws every page at three widths, in both themes and three languages, for looking at, or those
+that `--only` names.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -118,14 +119,14 @@ def draw(folder: Path) -> None:
             page.screenshot(path=folder / f"{name}.png")
 
 
-def draw_all(folder: Path) -> None:
-    """Draws every page in every way, and says which are wider than their screen."""
+def draw_all(folder: Path, only: Sequence[str]) -> None:
+    """Draws pages in every way, all unless named, and says which are wider than their screen."""
     folder.mkdir(parents=True, exist_ok=True)
     with _sample() as (api, made), chromium() as browser:
         for width, theme, locale in product(WIDTHS, THEMES, LOCALES):
             with _signed_in(browser, api, made, width, theme, locale) as page:
-                for name, show in PAGES.items():
-                    show(page, api.base_url)
+                for name in only or PAGES:
+                    PAGES[name](page, api.base_url)
                     page.screenshot(path=folder / f"{name}-{width}-{theme}-{locale[:2]}.png", full_page=True)
                     if page.evaluate("document.documentElement.scrollWidth") > width:
                         sys.stderr.write(f"{name} is wider than {width} in {locale}\n")
@@ -135,5 +136,6 @@ def draw_all(folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", type=Path, metavar="FOLDER")
-    chosen: Path | None = parser.parse_args().all
-    draw(IMAGES) if chosen is None else draw_all(chosen)
+    parser.add_argument("--only", nargs="+", choices=PAGES, default=[], metavar="PAGE")
+    chosen = parser.parse_args()
+    draw(IMAGES) if chosen.all is None else draw_all(chosen.all, chosen.only)

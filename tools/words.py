@@ -16,6 +16,7 @@ from babel.messages.pofile import read_po, write_po
 
 from bitting.console.language import LANGUAGES, SOURCE
 from bitting.core.decisions import CODES
+from tools import wording
 
 CONSOLE = Path(__file__).parents[1] / "src" / "bitting" / "console"
 WORDS = CONSOLE / "words"
@@ -26,11 +27,14 @@ _OPTIONS = {"**.html": {"trimmed": "true", "silent": "false"}}
 
 
 def texts() -> Iterator[tuple[str, str | tuple[str, ...]]]:
-    """Every text that the console says, and where: its own, and the titles and hints of what may go wrong."""
+    """Every text that the console says, and where: its own, those of rooms, and what may go wrong."""
     for name, _line, message, _comments, _context in extract_from_dir(
         CONSOLE, _METHODS, _OPTIONS, keywords=_KEYWORDS, strip_comment_tags=True
     ):
         yield name, message
+    for one in wording.found():
+        if one.text:
+            yield one.place, one.text
     for rule in CODES.values():
         yield "errors", rule.title
         yield "errors", rule.hint

@@ -9,7 +9,7 @@ from statistics import quantiles
 
 from benchmarks.cold.filling import Place, load, place
 from benchmarks.cold.reading import Reading
-from benchmarks.report import Line, line, publish, ratio
+from benchmarks.report import Line, line, options_of, publish, ratio
 from benchmarks.roles.databases import DIALECTS
 from benchmarks.roles.report import table
 from benchmarks.roles.timing import Way, compare
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=10_000_000, help="how many are many (10000000)")
     parser.add_argument("--rounds", type=int, default=9, help="how often each pair is timed (9)")
     parser.add_argument("--only", choices=DIALECTS, action="append", help="one kind of database")
-    options = parser.parse_args()
+    options = options_of(parser)
     lines: list[Line] = []
     rows: list[list[str]] = []
     for dialect in options.only or DIALECTS:
@@ -37,7 +37,7 @@ def main() -> None:
         "A verification that reads the database, beside the driver's own read of the same row on a connection that it"
         f" holds. Medians of {options.rounds} rounds, quartiles in brackets; files in the page cache.\n\n"
     )
-    publish("cold", text + table(HEADS, rows), lines)
+    publish("cold", text + table(HEADS, rows), lines, whole=options.whole)
 
 
 def measured(where: Place, dialect: str, keys: int, rounds: int, rows: list[list[str]]) -> list[Line]:

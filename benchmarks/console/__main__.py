@@ -16,7 +16,7 @@ from benchmarks.http.asking import Asker
 from benchmarks.http.cores import LOAD, SERVER, pinned
 from benchmarks.http.load import request
 from benchmarks.http.workspace import served, workspace
-from benchmarks.report import Line, publish, ratio
+from benchmarks.report import Line, options_of, publish, ratio
 from benchmarks.roles.databases import DIALECTS, database
 from benchmarks.roles.report import table
 from benchmarks.roles.timing import Compared, compare
@@ -41,7 +41,7 @@ def main() -> None:
         f"{KEYS} keys, {ROLES} roles, {USERS} users, {RECORDS} records and {HOURS} hours of usage; one server, one "
         "connection that is kept, each page in turns with the calls that an application would make for the same."
     )
-    publish("console", f"{text}\n\n{table(HEADS, rows)}", lines)
+    publish("console", f"{text}\n\n{table(HEADS, rows)}", lines, whole=options.whole)
 
 
 def _measured(dialect: str, rounds: int, only: Sequence[str] | None) -> Iterator[tuple[Page, Compared]]:
@@ -88,7 +88,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.console", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="how often each page is timed (9)")
     parser.add_argument("--only", nargs="+", metavar="PAGE", help="these pages alone")
-    return parser.parse_args()
+    return options_of(parser)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from benchmarks.http.empty import empty
 from benchmarks.http.load import Loader, Rate
 from benchmarks.http.turns import Contestant, in_turns
 from benchmarks.http.workspace import Workspace, served, workspace
-from benchmarks.report import Line, line, publish
+from benchmarks.report import Line, line, options_of, publish
 from benchmarks.roles.report import table
 
 CPU_BAR, VERIFY_BAR, AUTHORIZE_BAR = 20.0, 0.75, 0.90
@@ -68,7 +68,7 @@ def main() -> None:
         f"{options.keys:,} keys at random, 32 connections, medians of {options.rounds} rounds of {options.seconds} s; "
         "one worker on one core, wrk on another."
     )
-    publish("http", f"{text}\n\n{table(HEADS, rows)}", lines)
+    publish("http", f"{text}\n\n{table(HEADS, rows)}", lines, whole=options.whole)
 
 
 def _cases(ours: Workspace, count: int) -> list[Case]:
@@ -151,7 +151,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9, help="how often each pair is measured (9)")
     parser.add_argument("--seconds", type=int, default=2, help="how long each measurement takes (2)")
     parser.add_argument("--keys", type=int, default=10_000, help="how many keys are asked about (10000)")
-    return parser.parse_args()
+    return options_of(parser)
 
 
 if __name__ == "__main__":

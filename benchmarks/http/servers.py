@@ -23,7 +23,7 @@ from benchmarks.http.processes import Process, free_port, running
 from benchmarks.http.turns import Contestant, in_turns
 from benchmarks.http.workspace import SECRET, served, workspace
 from benchmarks.peers import installing
-from benchmarks.report import publish
+from benchmarks.report import options_of, publish
 from benchmarks.roles.report import table
 
 GRANIAN = "granian==2.8.7"
@@ -61,7 +61,8 @@ def main() -> None:
         f"{options.keys:,} keys at random, 32 connections, medians of {options.rounds} rounds of {options.seconds} s; "
         f"one worker on one core, wrk on another; uvicorn as `bitting serve` has it, {GRANIAN.replace('==', ' ')}."
     )
-    publish("servers", f"{text}\n\n{table(HEADS, [_row(place, names, rounds) for place in range(len(names))])}", [])
+    text += f"\n\n{table(HEADS, [_row(place, names, rounds) for place in range(len(names))])}"
+    publish("servers", text, [], whole=options.whole)
 
 
 def _granian(python: str, interface: str, app: str, folder: Path, url: str) -> AbstractContextManager[Process]:
@@ -93,7 +94,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="how often each is measured (7)")
     parser.add_argument("--seconds", type=int, default=2, help="how long each measurement takes (2)")
     parser.add_argument("--keys", type=int, default=10_000, help="how many keys are asked about (10000)")
-    return parser.parse_args()
+    return options_of(parser)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.limits.passing import PROCESSES, share_of_bound
-from benchmarks.report import line, publish
+from benchmarks.report import line, options_of, publish
 from benchmarks.report import ratio as ratio_line
 from benchmarks.roles.report import table
 from benchmarks.roles.timing import Compared, Way, compare
@@ -74,7 +74,7 @@ def main() -> None:
         line(f"leased, {PACES[-1][0]}: calls that waited for a lease", [waited * 100], 0, unit="%"),
         line(f"{PROCESSES} processes: calls let through ÷ limit and a lease each", shares, 1),
     ]
-    publish("limits", text, lines)
+    publish("limits", text, lines, whole=options.whole)
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _now() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="how often each pair is timed (9)")
-    return parser.parse_args()
+    return options_of(parser)
 
 
 if __name__ == "__main__":

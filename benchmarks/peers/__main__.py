@@ -21,7 +21,7 @@ from benchmarks.http.processes import free_port, running
 from benchmarks.http.turns import Contestant, in_turns
 from benchmarks.http.workspace import served, workspace
 from benchmarks.peers import installing
-from benchmarks.report import line, publish
+from benchmarks.report import line, options_of, publish
 from benchmarks.roles.report import table
 
 BAR = 10.0
@@ -80,7 +80,7 @@ def main() -> None:
         for other in less
         for place, name in enumerate(ours)
     ]
-    publish("peers", text, lines)
+    publish("peers", text, lines, whole=options.whole)
 
 
 def _ours(stack: ExitStack, folder: Path, count: int) -> list[Contestant]:
@@ -182,7 +182,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="how often each is measured (7)")
     parser.add_argument("--seconds", type=int, default=3, help="how long each measurement takes (3)")
     parser.add_argument("--keys", type=int, default=10_000, help="how many keys Bitting is asked about (10000)")
-    return parser.parse_args()
+    return options_of(parser)
 
 
 if __name__ == "__main__":

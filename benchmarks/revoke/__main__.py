@@ -22,7 +22,7 @@ from benchmarks.http.cores import LOAD, SERVER
 from benchmarks.http.load import Loader, request
 from benchmarks.http.processes import Process
 from benchmarks.http.workspace import served, workspace
-from benchmarks.report import Line, line, publish
+from benchmarks.report import Line, line, options_of, publish
 from benchmarks.roles.databases import database
 from benchmarks.roles.report import table
 from tests.support.postgres import PostgresServer
@@ -52,7 +52,7 @@ def main() -> None:
         "over and over, till it is refused; both processes are under load by wrk. From the answer to the revocation "
         "to the last answer that accepts the key; 0: there is none."
     )
-    publish("revoke", f"{text}\n\n{table(HEADS, rows)}", lines)
+    publish("revoke", f"{text}\n\n{table(HEADS, rows)}", lines, whole=options.whole)
 
 
 def _measured(dialect: str, count: int, *, cut: bool) -> list[float]:
@@ -140,7 +140,7 @@ def _say(text: str) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.revoke", description=__doc__)
     parser.add_argument("--keys", type=int, default=400, help="how many keys are revoked on each database (400)")
-    return parser.parse_args()
+    return options_of(parser)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.report import Line, line, publish
+from benchmarks.report import Line, line, options_of, publish
 from benchmarks.report import ratio as ratio_line
 from benchmarks.roles.report import table
 from benchmarks.roles.timing import Way, compare
@@ -73,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verify", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="how often each pair is timed (15)")
     parser.add_argument("--keys", type=int, default=1_000_000, help="how many keys are kept at once (1000000)")
-    options = parser.parse_args()
+    options = options_of(parser)
     secret = mint("bit")
     encoded = secret.encode()
     rows, lines = [], []
@@ -88,7 +88,7 @@ def main() -> None:
         lines.append(ratio_line(f"a kept key, with {name}: decision ÷ SHA-256", compared, BAR))
     heads = ("a kept key, with", "SHA-256 of it, µs", "decision, µs", "decision ÷ SHA-256")
     text = f"Medians of {options.rounds} rounds, quartiles in brackets.\n\n{table(heads, rows)}"
-    publish("verify", text, lines + _memory(options.keys))
+    publish("verify", text, lines + _memory(options.keys), whole=options.whole)
 
 
 def _repeated(way: Callable[[], object]) -> Way:

@@ -1,18 +1,26 @@
-"""What the hot calls cost beyond an empty endpoint, without a server between: both called as a server calls them."""
+"""What the hot calls themselves cost, on a connection of the server's protocol to nobody.
+
+A request's bytes come in and its answer's go out as they do over a socket. Beside it the same connection gets the same
+requests and has one answer ready: what it takes more is the call's own work.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from benchmarks.http.load import request
 from benchmarks.roles.timing import Way, compare
 from bitting.backend import Backend, Context
 from bitting.core.ids import new_id
@@ -23,15 +31,17 @@ from bitting.core.principal import WorkspaceId, operator
 from bitting.gateway.service import replace_routes
 from bitting.keys.service import create_key
 from bitting.server.hot import PATH, HotPath
+from bitting.server.hot.answers import Maybe
+from bitting.server.hot.head import Source
+from bitting.server.hot.wire import HotHttp
 from bitting.store.engine import Store
 from bitting.store.migrate import migrate
 from bitting.store.workspaces import WorkspaceRow, add_workspace
 from bitting.verify.counting import Event
+from bitting.verify.lines import Headers
 
 CALLS = 100  # in a run: few, so that some runs are left alone on a busy machine
 GATEWAY = "10.0.0.9"
-Messages = list[dict[str, Any]]
-App = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
 
 class Fresh:
@@ -41,85 +51,94 @@ class Fresh:
         self.good_until = math.inf
 
 
+class Same(HotPath):
+    """Has one answer to everything: the one that another gives first."""
+
+    def __init__(self, other: HotPath) -> None:
+        self._other = other
+        self._said: Maybe = None
+
+    def verify(self, body: bytes, headers: Headers, source: Source) -> Maybe:
+        """See HotPath."""
+        if self._said is None:
+            self._said = self._other.verify(body, headers, source)
+        return self._said
+
+    def authorize(self, workspace: str, query: bytes, headers: Headers, source: Source) -> Maybe:
+        """See HotPath."""
+        if self._said is None:
+            self._said = self._other.authorize(workspace, query, headers, source)
+        return self._said
+
+
+class Nobody(asyncio.Transport):
+    """The other end of a connection: what was written last."""
+
+    def __init__(self, peer: str) -> None:
+        super().__init__({"peername": (peer, 50_000), "sockname": ("127.0.0.1", 8000)})
+        self.told = b""
+
+    def write(self, data: Any) -> None:
+        """Takes an answer."""
+        self.told = data
+
+    def is_closing(self) -> bool:
+        """Never."""
+        return False
+
+    def close(self) -> None:
+        """There is nothing to be closed."""
+
+
 @dataclass(frozen=True)
 class Call:
-    """A request as a server hands it on."""
+    """A request as it comes over the wire, and from where."""
 
-    scope: dict[str, Any]
-    body: bytes
+    peer: str
+    sent: bytes
 
-    def answered(self, app: App) -> Messages:
-        """What an application sends."""
-        sent: Messages = []
-        _run(app, self.scope, self.body, sent.append)
-        return sent
-
-    def repeated(self, app: App) -> Way:
-        """Many of them."""
+    def repeated(self, app: HotPath) -> Way:
+        """Many of them on one connection."""
+        config = Config(app, http=HotHttp, access_log=False, proxy_headers=False, log_config=None)
+        config.load()  # as `bitting serve` has it
+        state = ServerState()
+        state.default_headers = [(b"date", b"Mon, 23 Nov 2026 12:00:00 GMT")]
+        protocol, nobody = HotHttp(config, state, {}), Nobody(self.peer)
+        protocol.connection_made(nobody)
+        receive, sent = protocol.data_received, self.sent
 
         def calls() -> None:
             for _ in range(CALLS):
-                _run(app, self.scope, self.body, _ignored)
+                receive(bytes(bytearray(sent)))  # a new object, as of every read of a socket
 
+        calls()
+        assert nobody.told.startswith(b"HTTP/1.1 200 "), nobody.told
+        assert state.total_requests == CALLS, "it went another way"
         return calls
 
 
-def _ignored(_: dict[str, Any]) -> None:
-    """Where answers go that nobody reads."""
-
-
-def _run(app: App, scope: dict[str, Any], body: bytes, take: Callable[[dict[str, Any]], None]) -> None:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        take(message)
-
-    # Headers and strings are new objects with every request of a server.
-    headers = [(bytes(bytearray(name)), bytes(bytearray(value))) for name, value in scope["headers"]]
-    try:
-        app({**scope, "headers": headers}, receive, send).send(None)
-    except StopIteration:
-        return
-    raise AssertionError("it waited")
-
-
-def empty(like: Messages) -> App:
-    """An endpoint that reads the body and answers the same bytes, always."""
-    start, end = like
-
-    async def endpoint(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
-        await receive()
-        await send({"type": "http.response.start", "status": start["status"], "headers": start["headers"]})
-        await send({"type": "http.response.body", "body": end["body"]})
-
-    return endpoint
-
-
-def measured(rounds: int) -> list[tuple[str, float, float]]:
-    """Of each call: its name, how many SHA-256 of the key it takes beyond an empty endpoint, and that takes itself."""
+async def measured(rounds: int) -> list[tuple[str, float, float]]:
+    """Of each call: its name, how many SHA-256 of the key its own work takes, and the connection around it."""
     with TemporaryDirectory() as folder:
         backend = _backend(f"sqlite:///{Path(folder)}/bitting.db")
         try:
             secret, calls = _calls(backend)
             hot = HotPath(_nobody, backend, parse_networks([GATEWAY]))
-            return [(name, *_beyond(call, hot, secret, rounds)) for name, call in calls.items()]
+            return [(name, *_taken(call, hot, secret, rounds)) for name, call in calls.items()]
         finally:
             backend.close()
 
 
-def _beyond(call: Call, hot: App, secret: str, rounds: int) -> tuple[float, float]:
-    like = call.answered(hot)
-    assert like[0]["status"] == 200, like
+def _taken(call: Call, hot: HotPath, secret: str, rounds: int) -> tuple[float, float]:
     encoded = secret.encode()
 
     def hashed() -> None:
         for _ in range(CALLS):
             hashlib.sha256(encoded).digest()
 
-    nothing = call.repeated(empty(like))
-    of_empty = compare(hashed, nothing, rounds).ratio
-    return of_empty * (compare(nothing, call.repeated(hot), rounds).ratio - 1), of_empty
+    around = call.repeated(Same(hot))
+    of_around = compare(hashed, around, rounds).ratio
+    return of_around * (compare(around, call.repeated(hot), rounds).ratio - 1), of_around
 
 
 async def _nobody(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
@@ -172,30 +191,21 @@ def _settle(backend: Backend) -> None:
 
 def _verify(service: str, secret: str) -> Call:
     body = json.dumps({"key": secret, "scopes": ["records:read"], "ip": "192.0.2.7"}).encode()
-    headers = {
-        "host": "127.0.0.1:8000", "user-agent": "benchmark", "accept": "*/*", "content-type": "application/json",
-        "content-length": str(len(body)), "x-api-key": service,
-    }  # fmt: skip
-    return Call(_scope("POST", PATH, "127.0.0.1", headers), body)
+    headers = {**_AGENT, "Content-Type": "application/json", "X-Api-Key": service}
+    return Call("127.0.0.1", request("POST", PATH, headers, body))
 
 
 def _authorize(workspace: str, secret: str) -> Call:
     headers = {
-        "host": "127.0.0.1:8000", "user-agent": "benchmark", "accept": "*/*", "x-original-method": "GET",
-        "x-original-uri": "/links/7?page=2", "x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https",
-        "x-api-key": secret,
+        **_AGENT, "X-Original-Method": "GET", "X-Original-URI": "/links/7?page=2", "X-Forwarded-For": "192.0.2.7",
+        "X-Forwarded-Proto": "https", "X-Api-Key": secret,
     }  # fmt: skip
-    return Call(_scope("GET", f"/v1/authorize/{workspace}", GATEWAY, headers), b"")
+    return Call(GATEWAY, request("GET", f"/v1/authorize/{workspace}", headers))
 
 
-def _scope(method: str, path: str, peer: str, headers: dict[str, str]) -> dict[str, Any]:
-    return {
-        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
-        "scheme": "http", "client": (peer, 50_000),
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-    }  # fmt: skip
+_AGENT = {"User-Agent": "benchmark", "Accept": "*/*"}
 
 
 if __name__ == "__main__":
-    for name, beyond, of_empty in measured(9):
-        print(f"{name}: {beyond:.1f} × SHA-256 beyond the empty endpoint's {of_empty:.1f}")
+    for name, own, around in asyncio.run(measured(9)):
+        print(f"{name}: {own:.1f} × SHA-256, and the connection around it {around:.1f}")

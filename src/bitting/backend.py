@@ -206,6 +206,8 @@ class Backend:
         self.routes = RouteTables(self._read_routes, self.lookup)
         self.usage = Usage(store, clock)
         self.errands = Errands()
+        # A line of their own: a mail server that doesn't answer holds up nothing else, nor the end of the process.
+        self.mails = Errands("mails", most=200, closing=3.0)
         self.on_change: Callable[[Sequence[ChangeEvent]], None] = self.lookup.cache.apply
         self._feed: Feed | None = None
 
@@ -265,7 +267,9 @@ class Backend:
     def close(self) -> None:
         """Stops to watch for changes, writes down what was counted, and closes every connection to a database."""
         with ExitStack() as closing:  # all of it, whatever fails
-            for part in (self.store, self.connections, self._point_reads, self.limiter, self.usage, self.errands):
+            for part in (
+                self.store, self.connections, self._point_reads, self.limiter, self.usage, self.mails, self.errands,
+            ):  # fmt: skip
                 closing.callback(part.close)
             if self._feed is not None:
                 closing.callback(self._feed.stop)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from argparse import ArgumentParser
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from benchmarks import page, report
-from benchmarks.report import Line, Part, line, lines_table, publish, published
+from benchmarks.__main__ import PARTS
+from benchmarks.report import Line, Part, line, lines_table, options_of, publish, published
 
 
 @pytest.fixture(autouse=True)
@@ -43,13 +47,67 @@ def test_a_missed_promise_stands_out() -> None:
 
 def test_the_last_that_a_part_found_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     """Parts in the order of the tables, whichever ran first."""
-    publish("revoke", "", [])
-    publish("http", "first", [line("rate", [1], None)])
-    publish("http", "second", [line("rate", [2], None)])
+    publish("revoke", "", [], whole=True)
+    publish("http", "first", [line("rate", [1], None)], whole=True)
+    publish("http", "second", [line("rate", [2], None)], whole=True)
     capsys.readouterr()
     found = published()
     assert [*found] == ["http", "revoke"]
     assert (found["http"].text, found["http"].lines[0].measured) == ("second", 2)
+
+
+def test_a_part_of_a_run_is_printed_and_replaces_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would pass for the whole."""
+    publish("http", "whole", [line("rate", [1], None)], whole=True)
+    before = published()
+    capsys.readouterr()
+    publish("http", "a look", [line("rate", [2], None)], whole=False)
+    publish("cold", "a look", [], whole=False)
+    said = capsys.readouterr()
+    assert said.out.count("a look") == 2 and "2.00" in said.out
+    assert "cold: less than a whole run, so it is not published" in said.err
+    assert published() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        ([], True),
+        (["--rounds", "9"], True),
+        (["--rounds", "20", "--keys", "10000000"], True),
+        (["--rounds", "8"], False),
+        (["--keys", "1000"], False),
+        (["--only", "sqlite"], False),
+        (["--only", "sqlite", "--rounds", "20"], False),
+    ],
+)
+def test_a_run_is_whole_that_leaves_nothing_out_and_takes_no_less_than_usual(words: list[str], whole: bool) -> None:
+    parser = ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--only", action="append")
+    assert options_of(parser, words).whole is whole
+
+
+@pytest.mark.parametrize(("name", "quick"), [(name, words) for name, (_, words) in PARTS.items()])
+def test_what_a_quick_run_takes_is_not_whole(name: str, quick: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any part; and what `make bench` takes is."""
+    part = import_module(f"benchmarks.{name}.__main__")
+    found: list[bool] = []
+
+    class Known(Exception):
+        """The options are known; nothing is to be measured."""
+
+    def noted(parser: ArgumentParser) -> None:
+        found.append(options_of(parser).whole)
+        raise Known
+
+    monkeypatch.setattr(part, "options_of", noted)
+    for words in (PARTS[name][0], quick):
+        monkeypatch.setattr(sys, "argv", ["", *words])
+        with pytest.raises(Known):
+            part.main()
+    assert found == [True, False]
 
 
 def test_a_page_shows_what_was_published_and_keeps_the_rest() -> None:

@@ -12,6 +12,7 @@ from bitting.console.forms import Entered
 from bitting.console.pages.dataset_form import body_of, rearranged, typed_of
 from bitting.console.pages.record_values import PREFIX, can_be_typed, changed_values, given_values, value_from
 from bitting.console.pages.record_values import typed_of as record_typed
+from bitting.core.problems import InvalidInput
 from bitting.core.schema import Property, PropertyType
 from bitting.core.values import answer_value, store_value
 
@@ -128,3 +129,15 @@ def test_rows_come_go_and_move() -> None:
     assert after("remove-states:1", rows) == ["a", "c"]
     assert after("remove-states:99999999", rows) == ["a", "b", "c"]
     assert after("nonsense", rows) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "name", ["states.07.name", "states.-1.name", "states.1000000000.name", "states.\u0663.name", "states..name",
+             "states.1", "states.1.name.x", "properties.0.else", "properties.1_0.name"],
+)  # fmt: skip
+def test_a_row_that_no_page_makes_is_refused(name: str) -> None:
+    """Passed over, a state or a property would be deleted with what it holds."""
+    with pytest.raises(InvalidInput):
+        rearranged(Entered({"states.0.name": ["new"], name: ["x"]}))
+    with pytest.raises(InvalidInput):
+        rearranged(Entered({"states.0.name": ["new", "old"]}))

@@ -115,16 +115,61 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(visit: Visi
     page.fill("input[name='limit.0.name']", "Burst!")
     page.fill("input[name='limit.0.limit']", "10")
     page.fill("input[name='limit.0.window']", "60")
+    page.fill("textarea[name=metadata]", "{team")
+    page.select_option("select[name=ends]", "date")
     page.check("input[name=scopes][value='records:read']")
     page.click("text=Create the key")
-    expect(page.locator("[role=alert]")).to_contain_text("things are to be mended")
+    expect(page.locator("[role=alert]")).to_contain_text("4 things are to be mended")
     visit.accessible()
     assert page.input_value("textarea[name=allowedIps]") == "10.0.0.0/8\n300.1.1.1"
     assert page.input_value("input[name='limit.0.limit']") == "10"
     assert page.is_checked("input[name=scopes][value='records:read']")
     expect(page.locator("#f-allowedIps-error")).to_be_visible()
     expect(page.locator("#f-limit-0-name-error")).to_be_visible()
+    expect(page.locator("#f-metadata-error")).to_be_visible()
+    expect(page.locator("#f-endDate-error")).to_be_visible()
     page.fill("textarea[name=allowedIps]", "10.0.0.0/8")
     page.fill("input[name='limit.0.name']", "burst")
+    page.fill("textarea[name=metadata]", "")
+    page.select_option("select[name=ends]", "30")
     page.click("text=Create the key")
     expect(page.locator("#secret")).to_be_visible()
+
+
+def test_the_form_puts_away_what_a_choice_makes_needless(visit: Visit, here: Workspace) -> None:
+    """Scopes count where access is limited, a day where the key ends on one: what is hidden keeps what was chosen."""
+    visit.log_in(person(here))
+    page = visit.page
+    visit.go("/keys/new")
+    scope, day = page.locator("input[name=scopes][value='records:read']"), page.locator("input[name=endDate]")
+    scope.check()
+    expect(day).to_be_hidden()
+    page.check("input[name=access][value=readOnly]")
+    expect(scope).to_be_hidden()
+    page.check("input[name=access][value=limited]")
+    expect(scope).to_be_checked()
+    page.select_option("select[name=ends]", "date")
+    expect(day).to_be_visible()
+
+
+def test_a_keys_page_puts_alike_states_together(visit: Visit, here: Workspace) -> None:
+    """A row for all the states in which the same is open; and the key's history in words."""
+    here.dataset("leads", states=("new", "won", "lost"), phone="text", note="text")
+    role = here.role(
+        {"dataset": "leads", "states": ["new", "lost"], "view": ["phone"]},
+        {"dataset": "leads", "states": ["won"], "view": ["note"]},
+    )
+    key = here.key(role=role)
+    here.owner.post(f"/v1/keys/{key.id}/disable")
+    here.owner.post(f"/v1/keys/{key.id}/enable")
+    visit.log_in(person(here))
+    page = visit.page
+    visit.go(f"/keys/{key.id}")
+    rows = page.locator("table.reach tbody tr")
+    expect(rows.locator("[data-label=State]")).to_have_text(["new, lost", "won"])
+    expect(rows.locator("[data-label=Sees]")).to_have_text(["phone", "note"])
+    expect(page.locator("section:has(#history-title) tbody th")).to_have_text(
+        ["Key enabled", "Key disabled", "Key created"]
+    )
+    visit.accessible()
+    visit.fits()

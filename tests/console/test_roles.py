@@ -188,6 +188,52 @@ def test_a_row_without_a_property_is_an_error(console: Clients, shop: Workspace,
     assert "Choose a property, or remove the condition." in answer.text
 
 
+@pytest.mark.parametrize("number", ["07", "-1", "1000000000", "\u0663"])
+def test_a_condition_in_a_row_that_no_page_makes_is_refused(console: Clients, shop: Workspace, number: str) -> None:
+    """Said, and not lost: without it the role would open more than was meant."""
+    client = console(person(shop))
+    sent = {name.replace("rows.0", f"rows.{number}"): value for name, value in DRAFT.items()}
+    answer = client.post("/roles/new", do="save", **sent)
+    assert (answer.status_code, "fields that its page doesn" in answer.text) == (422, True)
+    assert client.post("/roles/preview", **sent).status_code == 422
+    assert shop.owner.get("/v1/roles").json()["items"] == []
+
+
+def test_the_form_knows_every_dataset(console: Clients, here: Workspace) -> None:
+    """However many there are; and a grant that it can't show, it carries on."""
+    names = [f"d{number:03d}" for number in range(120)]
+    for name in names:
+        here.dataset(name, states=("new",), note="text")
+    grants = [{"dataset": name, "states": "*", "view": ["note"], "where": {"note": name}} for name in names]
+    role = here.role(*grants, name="Wide")
+    before = here.owner.get(f"/v1/roles/{role}").json()
+    client = console(person(here))
+    page = client.get(f"/roles/{role}/edit").text
+    assert all(f'<option value="{name}">' in page for name in names)
+    fields = whole(page)
+    assert client.post(f"/roles/{role}/edit", do="save", **{**fields, "name": "Wider"}).status_code == 303
+    after = here.owner.get(f"/v1/roles/{role}").json()
+    assert (after["name"], after["grants"]) == ("Wider", before["grants"])
+    page = client.get("/datasets/-/new").text
+    page = client.post("/datasets/-/new", do="add-properties", name="x", **{"properties.0.name": "link"}).text
+    assert all(f'<option value="{name}">' in page for name in names)
+    for path in ("/records", "/imports/new"):
+        assert all(f'<option value="{name}">' in client.get(path).text for name in names), path
+
+
+def test_a_grant_that_can_not_be_shown_is_carried_on(console: Clients, shop: Workspace) -> None:
+    """Its dataset is gone, or hidden meanwhile: what was typed stays in the form."""
+    client = console(person(shop))
+    sent = DRAFT | {"grants.0.dataset": "gone"}
+    page = client.post("/roles/new", do="add-row:0", **sent).text
+    fields = whole(page)
+    assert {name: fields[name] for name in sent if name != "name"} == {
+        name: value if isinstance(value, list) else [value] for name, value in sent.items() if name != "name"
+    }
+    page = client.post("/roles/new", do="add-row:0", **(DRAFT | {"grants.0.view": ["total", "gone"]})).text
+    assert whole(page)["grants.0.view"] == ["total", "gone"]
+
+
 def test_a_form_of_another_version_changes_nothing(console: Clients, shop: Workspace) -> None:
     """Who saves over somebody else's change is told, and the change stays."""
     role = shop.role(GRANT, name="Sales")
@@ -261,7 +307,12 @@ def test_a_viewers_own_role_bounds_what_it_sees(console: Clients, shop: Workspac
 
 
 def typed(html: str) -> dict[str, Any]:
-    """The fields of a role's form as a browser would send them."""
+    """The fields of a role's form with one grant, as a browser would send them."""
+    return {**whole(html), "grants.0.text": _text_of(html, "grants.0.text")}
+
+
+def whole(html: str) -> dict[str, Any]:
+    """The fields of a role's form but for its texts of several lines, as a browser would send them."""
     found: dict[str, list[str]] = {}
     selected: str | None = None
     page = Texts(html)
@@ -273,9 +324,13 @@ def typed(html: str) -> dict[str, Any]:
             found.setdefault(selected, []).append(value)
         elif tag == "input" and name not in (None, "csrf") and ("checked" in attributes or not _is_box(attributes)):
             found.setdefault(str(name), []).append(value)
-    start = html.find('name="grants.0.text"')
+    return found
+
+
+def _text_of(html: str, name: str) -> str:
+    start = html.find(f'name="{name}"')
     text = html[html.index(">", start) + 1 : html.index("</textarea>", start)]
-    return {**found, "grants.0.text": text.replace("&#34;", '"').replace("&#39;", "'")}
+    return text.replace("&#34;", '"').replace("&#39;", "'")
 
 
 def _is_box(attributes: dict[str, str | None]) -> bool:

@@ -122,6 +122,8 @@ def test_a_form_from_an_older_version_changes_nothing(console: Callable[..., Con
     here.owner.patch(f"/v1/users/{user}", {"name": "Changed meanwhile"})
     answer = client.post(f"/users/{user}/edit", tag=tag, name="Mine", email=f"{user}@example.com")
     assert answer.status_code == 412
+    links = [tags["href"] for name, tags in Texts(answer.text).tags if name == "a"]
+    assert f"/console/users/{user}/edit" in links, "where the change can be made once more"
     assert here.owner.get(f"/v1/users/{user}").json()["name"] == "Changed meanwhile"
 
 

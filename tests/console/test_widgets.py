@@ -8,7 +8,7 @@ import pytest
 
 from bitting.console.charts import MAX_POINTS
 from bitting.console.forms import Entered
-from bitting.console.widgets import body_of, columns_of, numbered, rows_in, series_chart, typed_of
+from bitting.console.widgets import body_of, columns_of, numbered, numbers_in, rows_in, series_chart, typed_of
 from bitting.core.problems import InvalidInput
 from bitting.dashboards.widgets import MAX_WIDGETS
 
@@ -80,3 +80,10 @@ def test_a_tables_columns_are_those_that_it_names_or_all_that_there_are() -> Non
     items: list[dict[str, Any]] = [{"properties": {"total": 1}}, {"properties": {"total": 2, "region": "east"}}]
     assert columns_of({}, items) == ["total", "region"]
     assert columns_of({"fields": ["region"]}, items) == ["region"]
+
+
+def test_numbers_of_a_table_are_told_from_what_looks_like_them() -> None:
+    """A property is a number where every value is one: neither yes and no nor a text of digits is."""
+    first = {"total": 1.5, "paid": True, "code": "12", "mixed": 1, "none": None}
+    second = {"total": None, "paid": False, "code": "13", "mixed": "one", "none": None}
+    assert numbers_in([{"properties": first}, {"properties": second}]) == {"total"}

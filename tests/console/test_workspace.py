@@ -115,7 +115,7 @@ def test_forms_from_older_versions_change_nothing(console: Callable[..., Console
 
 
 def test_who_may_not_change_is_shown_and_offered_nothing(console: Callable[..., Console], here: Workspace) -> None:
-    here.owner.put("/v1/resources", {"links": {"read": {"readOnly": True}}})
+    here.owner.put("/v1/resources", {"links": {"read": {"readOnly": True}, "write": {}}})
     administrator, user = console(person(here, "administrator")), console(person(here, "user"))
     for client in (administrator, user):
         shown = client.get("/workspace").text
@@ -127,7 +127,7 @@ def test_who_may_not_change_is_shown_and_offered_nothing(console: Callable[..., 
     assert "row.0.resource" in administrator.get("/workspace/resources").text
     read = user.get("/workspace/resources").text
     assert "row.0.resource" not in read
-    assert "links" in read
+    assert "links : read (read only), write" in Texts(read).text
     assert 'name="path"' not in user.get("/workspace/routes").text
     row = {"row.0.resource": "mine", "row.0.action": "read"}
     assert user.post("/workspace/resources", **row).status_code == 403
@@ -137,5 +137,6 @@ def test_who_may_not_change_is_shown_and_offered_nothing(console: Callable[..., 
 def test_rows_beyond_reason_are_not_read(console: Callable[..., Console], here: Workspace) -> None:
     """A made-up form with a huge row number costs nothing."""
     client = console(person(here))
-    answer = client.post("/workspace/resources", **{"row.999999999.resource": "x", "more": "1"})
-    assert answer.text.count("<fieldset") <= 1000
+    for number in ("999999999", "1000", "07", "\u0663"):
+        answer = client.post("/workspace/resources", **{f"row.{number}.resource": "x", "more": "1"})
+        assert (answer.status_code, answer.text.count("<fieldset")) == (422, 0), number

@@ -69,8 +69,9 @@ def test_what_is_long_unused_and_what_ends_soon(workspace: Workspace) -> None:
     with api.backend.store.write() as connection:
         tenant = Tenant(connection, workspace.id)
         tenant.usage.note_uses({used.id: api.clock(), old.id: api.clock() - 40 * DAY})
-    assert "used" not in names(workspace, unusedDays=30)
-    assert {"long unused", "never used"} <= set(names(workspace, unusedDays=30))
+    assert names(workspace, unusedDays=30) == ["long unused"], "what is new had no time to be used"
+    api.clock.ahead = 31 * DAY
+    assert {"used", "long unused", "never used"} <= set(names(workspace, unusedDays=30))
     assert names(workspace, endingDays=3650) == []
     api.clock.ahead = 70 * 365 * DAY
     assert names(workspace, endingDays=3650) == ["ends"], "what is off ends nothing for anybody"

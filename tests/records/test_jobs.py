@@ -12,7 +12,7 @@ import pytest
 
 from bitting.backend import Context
 from bitting.core.calls import CALLS_BY_NAME
-from bitting.core.errors import Conflict, NotFound, Refused, Unavailable
+from bitting.core.errors import Conflict, NotFound, Refused
 from bitting.core.problems import InvalidInput
 from bitting.records import loading
 from bitting.records.jobs import Imports, Plan
@@ -30,18 +30,20 @@ class Watched(Imports):
 
     on_note: Callable[[], None] = staticmethod(lambda: None)
 
-    def _note(self, *given: Any) -> None:
-        super()._note(*given)
+    def _note(self, *given: Any) -> bool:
+        goes_on = super()._note(*given)
         self.on_note()
+        return goes_on
 
 
 @pytest.fixture
 def imports(workspace: Workspace, tmp_path: Path) -> Iterator[Watched]:
     """A process's imports into a workspace with leads."""
     workspace.dataset("leads", states=("new", "won"), phone="text", size="integer")
-    found = Watched(workspace.api.backend, tmp_path / "waiting")
+    found = Watched(workspace.api.backend, tmp_path)
     yield found
     found.settle()
+    found.close()
 
 
 def by(who: Person) -> Context:
@@ -56,7 +58,7 @@ def lines(count: int) -> bytes:
 
 def begun(imports: Imports, context: Context, content: bytes, plan: Plan = ALL) -> str:
     """An import that runs."""
-    ident = imports.receive(context, "leads.csv", BytesIO(content))
+    ident = imports.receive(context, "leads.csv", BytesIO(content), "leads")
     imports.begin(context, ident, plan)
     return ident
 
@@ -133,6 +135,77 @@ def test_an_import_stops_when_its_user_is_disabled(
     assert "session has ended" in row.progress["reason"]
 
 
+def test_an_import_stops_when_it_is_told_to(
+    workspace: Workspace, imports: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By any process, after the batch that is being loaded; what was loaded stays, and another may begin then."""
+    monkeypatch.setattr(loading, "BATCH", 10)
+    context = by(person(workspace))
+    held = _Held(imports)
+    ident = begun(imports, context, lines(25))
+    held.wait()
+    elsewhere = Imports(workspace.api.backend)
+    with pytest.raises(NotFound):
+        elsewhere.stop(by(person(workspace)), ident)
+    elsewhere.stop(context, ident)
+    assert elsewhere.look(context, ident)["stage"] == "stopping"
+    other = imports.receive(context, "b.csv", BytesIO(lines(3)), "leads")
+    with pytest.raises(Conflict, match="Another import of yours"):
+        imports.begin(context, other, ALL)
+    held.go()
+    imports.settle()
+    found = elsewhere.look(context, ident)
+    assert (found["stage"], found["rows"], found["loaded"]) == ("stopped", 20, 20)
+    assert "You stopped it" in found["reason"]
+    assert workspace.owner.get("/v1/records", dataset="leads", count=True).json()["total"] == 20
+    elsewhere.stop(context, ident)
+    imports.begin(context, other, ALL)
+    imports.settle()
+    imports.stop(context, other)
+    assert [imports.look(context, one)["stage"] for one in (ident, other)] == ["stopped", "done"]
+
+
+def test_an_import_that_is_told_too_late_is_done(workspace: Workspace, imports: Watched) -> None:
+    """All its rows are in: nothing was stopped."""
+    context = by(person(workspace))
+    held = _Held(imports)
+    ident = begun(imports, context, lines(3))
+    held.wait()
+    imports.stop(context, ident)
+    held.go()
+    imports.settle()
+    found = imports.look(context, ident)
+    assert (found["stage"], found["loaded"], found["reason"]) == ("done", 3, None)
+
+
+def test_an_import_ends_with_its_process(
+    workspace: Workspace, imports: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """After its batch, and says why at once; files that wait go with it."""
+    monkeypatch.setattr(loading, "BATCH", 10)
+    context = by(person(workspace))
+    imports.receive(by(person(workspace)), "a.csv", BytesIO(lines(1)), "leads")
+    held = _Held(imports)
+    ident = begun(imports, context, lines(25))
+    held.wait()
+    imports._closing.set()  # as `close` does, before it waits
+    held.go()
+    imports.close()
+    found = imports.look(context, ident)
+    assert (found["stage"], found["loaded"]) == ("stopped", 10)
+    assert "server was restarted" in found["reason"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_a_file_is_broken_is_told(workspace: Workspace, imports: Imports) -> None:
+    """A quote that is never closed takes in all that follows: what was before it is loaded, and the rest named."""
+    content = lines(40).replace(b"20,20\n", b'"20,20\n')
+    found = done(imports, by(person(workspace)), content)
+    assert (found["stage"], found["loaded"], found["bad"]) == ("done", 20, 1)
+    assert [flaw["line"] for flaw in found["flaws"]] == [22, 22]
+    assert "goes on to line 41" in found["flaws"][1]["reason"]
+
+
 @pytest.mark.parametrize("change", ["role", "dataset"])
 def test_an_import_stops_when_what_it_stands_on_changes(
     workspace: Workspace, imports: Watched, monkeypatch: pytest.MonkeyPatch, change: str
@@ -177,7 +250,7 @@ def test_one_import_at_a_time_and_each_begins_once(workspace: Workspace, imports
     held = _Held(imports)
     first = begun(imports, context, lines(3))
     held.wait()
-    second = imports.receive(context, "b.csv", BytesIO(lines(3)))
+    second = imports.receive(context, "b.csv", BytesIO(lines(3)), "leads")
     with pytest.raises(Conflict, match="Another import of yours"):
         imports.begin(context, second, ALL)
     with pytest.raises((Conflict, UnreadableFile)):
@@ -204,7 +277,7 @@ def test_a_process_runs_a_few_at_a_time(workspace: Workspace, imports: Watched) 
 
 def test_an_import_is_its_users_alone(workspace: Workspace, imports: Imports) -> None:
     context = by(person(workspace))
-    ident = imports.receive(context, "a.csv", BytesIO(lines(1)))
+    ident = imports.receive(context, "a.csv", BytesIO(lines(1)), "leads")
     for stranger in (by(person(workspace)), by(person(workspace.api.workspace()))):
         with pytest.raises(NotFound):
             imports.look(stranger, ident)
@@ -218,34 +291,27 @@ def test_an_import_is_its_users_alone(workspace: Workspace, imports: Imports) ->
 
 def test_files_are_private_and_do_not_stay(workspace: Workspace, imports: Imports, tmp_path: Path) -> None:
     """A new one takes the place of one that was never begun; what runs has no name; an hour later all is forgotten."""
-    context, folder = by(person(workspace)), tmp_path / "waiting"
-    imports.receive(context, "a.csv", BytesIO(lines(1)))
-    ident = imports.receive(context, "b.csv", BytesIO(lines(1)))
-    (waiting,) = folder.iterdir()
-    assert (waiting.name, waiting.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (ident, 0o600, 0o700)
+    context = by(person(workspace))
+    imports.receive(context, "a.csv", BytesIO(lines(1)), "leads")
+    ident = imports.receive(context, "b.csv", BytesIO(lines(1)), "leads")
+    (waiting,) = tmp_path.glob("*/*")
+    modes = (waiting.stat().st_mode & 0o777, waiting.parent.stat().st_mode & 0o777)
+    assert (waiting.name, *modes) == (ident, 0o600, 0o700)
     assert imports.columns(ident) == ["phone", "size"]
     imports.begin(context, ident, ALL)
-    assert list(folder.iterdir()) == []
+    assert list(tmp_path.glob("*/*")) == []
     imports.settle()
     workspace.api.clock.ahead += 3_601_000_000
     with pytest.raises(NotFound):
         imports.look(context, ident)
 
 
-def test_a_folder_that_others_can_look_into_is_not_used(workspace: Workspace, tmp_path: Path) -> None:
-    """Somebody may have made it beforehand, where temporary files are."""
-    (tmp_path / "open").mkdir(mode=0o755)
-    imports = Imports(workspace.api.backend, tmp_path / "open")
-    with pytest.raises(Unavailable):
-        imports.receive(by(person(workspace)), "a.csv", BytesIO(lines(1)))
-
-
 def test_what_is_refused_leaves_no_file(workspace: Workspace, imports: Imports, tmp_path: Path) -> None:
     context = by(person(workspace))
     log_out_everywhere(workspace.api.backend, Context(context.principal))
     with pytest.raises(Refused):
-        imports.receive(context, "a.csv", BytesIO(lines(1)))
-    assert list((tmp_path / "waiting").iterdir()) == []
+        imports.receive(context, "a.csv", BytesIO(lines(1)), "leads")
+    assert list(tmp_path.glob("*/*")) == []
 
 
 @pytest.mark.parametrize(
@@ -256,14 +322,14 @@ def test_what_is_no_csv_file_is_not_taken_in(
     workspace: Workspace, imports: Imports, content: bytes, reason: str
 ) -> None:
     with pytest.raises(UnreadableFile, match=reason):
-        imports.receive(by(person(workspace)), "a.csv", BytesIO(content))
+        imports.receive(by(person(workspace)), "a.csv", BytesIO(content), "leads")
 
 
 def test_who_may_not_create_records_imports_nothing(workspace: Workspace, imports: Imports) -> None:
     """Nor does somebody who has logged out meanwhile."""
     who = person(workspace)
     context = by(who)
-    ident = imports.receive(context, "a.csv", BytesIO(lines(1)))
+    ident = imports.receive(context, "a.csv", BytesIO(lines(1)), "leads")
     log_out_everywhere(workspace.api.backend, Context(context.principal))
     with pytest.raises(Refused):
         imports.begin(context, ident, ALL)

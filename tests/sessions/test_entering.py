@@ -16,6 +16,7 @@ from bitting.core.authority import Access, UserType
 from bitting.core.decisions import Code
 from bitting.core.errors import NotFound, Refused, Unavailable
 from bitting.core.ids import is_id
+from bitting.core.limits import RateLimit
 from bitting.core.principal import Kind, operator
 from bitting.core.tokens import digest
 from bitting.sessions import tries
@@ -26,6 +27,7 @@ from bitting.sessions.service import (
     Session,
     Turned,
     choose,
+    device_cookie,
     find_session,
     list_sessions,
     log_in,
@@ -491,6 +493,80 @@ def test_sixty_tries_may_come_from_one_network(workspace: Workspace, monkeypatch
     assert isinstance(reasons[60], Turned)
     assert reasons[60].reason == "wait"
     assert owner.try_to_log_in(address=f"2001:db9:{network[:4]}:{network[4:]}::") == Turned("wrong")
+
+
+def test_many_small_networks_of_one_large_one_count_together(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has a /48 of IPv6 has 65,536 networks of the usual size."""
+    owner = person(workspace)
+    monkeypatch.setattr("bitting.sessions.entering.check_password", lambda *_: False)
+    monkeypatch.setattr(tries, "_LOG_IN_NETWORK", (RateLimit("login", 60, 900), RateLimit("login-wide", 3, 900)))
+    site = f"2001:db8:{owner.id[-2:].encode().hex()}"
+    came = [owner.try_to_log_in(email=f"{n}.{owner.email}", address=f"{site}:{n:x}::1") for n in range(4)]
+    assert [one.reason for one in came if isinstance(one, Turned)] == ["wrong", "wrong", "wrong", "wait"]
+
+
+def test_who_finds_no_place_to_be_tried_loses_no_try(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sent away because too many log in, they have all their tries when there is a place."""
+    owner = person(workspace)
+    monkeypatch.setattr(tries, "_WAITING", BoundedSemaphore(1))
+    with tries.proving():
+        for _ in range(11):
+            with pytest.raises(Unavailable):
+                owner.try_to_log_in("not the password")
+    owner.log_in()
+
+
+# --- browsers that are known ---------------------------------------------------------------------
+
+
+def known(owner: Person) -> str:
+    """The cookie of a browser in which somebody has logged in."""
+    return device_cookie(owner.workspace.api.backend, owner.email, None)
+
+
+def test_strangers_lock_nobody_out_of_a_browser_that_is_known(workspace: Workspace) -> None:
+    """Whether they use up the tries of the address or those of the network that both are in."""
+    owner = person(workspace)
+    cookie = known(owner)
+    for _ in range(11):
+        owner.try_to_log_in("not the password")
+    stranger = owner.try_to_log_in()
+    assert isinstance(stranger, Turned)
+    assert stranger.reason == "wait"
+    assert isinstance(owner.try_to_log_in(device=cookie), Begun)
+
+
+def test_a_known_browser_has_ten_tries_of_its_own(workspace: Workspace) -> None:
+    """A stolen one guesses no more than anybody, and uses up nobody else's."""
+    owner = person(workspace)
+    cookie = known(owner)
+    came = [owner.try_to_log_in("not the password", device=cookie) for _ in range(11)]
+    assert [one.reason for one in came if isinstance(one, Turned)] == ["wrong"] * 10 + ["wait"]
+    assert isinstance(owner.try_to_log_in(device=known(owner)), Begun)
+    owner.log_in()
+
+
+def test_a_browser_is_known_for_the_address_of_its_cookie_alone(workspace: Workspace) -> None:
+    """Whoever has an account here is no less a stranger to all others."""
+    owner, other = person(workspace), person(workspace)
+    for _ in range(10):
+        owner.try_to_log_in("not the password")
+    for cookie in (known(other), "", "x", known(owner)[:-1], known(owner).swapcase()):
+        turned = owner.try_to_log_in(device=cookie)
+        assert isinstance(turned, Turned)
+        assert turned.reason == "wait"
+
+
+def test_strangers_who_wait_take_no_place_of_who_is_known(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many networks they come from."""
+    owner = person(workspace)
+    monkeypatch.setattr(tries, "_WAITING", BoundedSemaphore(1))
+    with tries.proving():
+        assert isinstance(owner.try_to_log_in(device=known(owner)), Begun)
 
 
 def test_many_tries_at_once_are_no_way_around_the_count(workspace: Workspace) -> None:

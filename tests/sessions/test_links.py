@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from bitting.backend import Context
 from bitting.core.errors import Conflict, NotFound, Refused
 from bitting.core.ids import new_id
+from bitting.core.limits import RateLimit
 from bitting.core.principal import Kind, Principal, operator
 from bitting.core.problems import InvalidInput
 from bitting.core.tokens import digest
+from bitting.sessions import links, mail, tries
 from bitting.sessions.links import link_url
 from bitting.sessions.models import TOKEN_LENGTH
 from bitting.sessions.service import (
@@ -24,6 +28,7 @@ from bitting.sessions.service import (
     LinkPurpose,
     LinkView,
     MailNotSent,
+    TooManyMails,
     Turned,
     ask_reset,
     change_password,
@@ -39,7 +44,7 @@ from bitting.verify.passwords import hash_password
 from bitting.workspaces.service import delete_workspace
 from tests.support.api import Api, Workspace
 from tests.support.mail import Sink, mail_server, text_of
-from tests.support.people import PASSWORD, Person, asking, audit_of, person
+from tests.support.people import PASSWORD, Person, asking, audit_of, person, refusals_of
 from tests.support.races import at_once
 
 HOUR = 3_600_000_000
@@ -221,14 +226,16 @@ def test_a_new_link_replaces_the_older_one_of_its_purpose(api: Api, owner: Perso
     ids=lambda given: next(iter(given)),
 )
 def test_a_link_dies_with_what_it_was_made_for(api: Api, owner: Person, invited: Person, given: dict[str, Any]) -> None:
-    """Another address, or other authority than whoever made it may have given; put back, or not."""
+    """Another address, or other authority than whoever made it may have given; even when it is put back."""
     owner.workspace.role()
     token, context = link(owner, invited), Context(operator(owner.workspace.id))
     change_user(api.backend, context, invited.id, {"name": "Renamed"})
     assert good(api, token)
     change_user(api.backend, context, invited.id, given)
-    if "enabled" in given:
-        change_user(api.backend, context, invited.id, {"enabled": True})
+    if "enabled" not in given:
+        assert not good(api, token)
+    before = {"email": invited.email, "userType": "user", "role": None, "enabled": True}
+    change_user(api.backend, context, invited.id, {name: before[name] for name in given})
     assert not good(api, token)
 
 
@@ -319,9 +326,20 @@ def mailing(sink: Sink) -> Settings:
     return Settings(smtp_url=sink.url, mail_from="bitting@example.com", public_url="https://keys.example.com")
 
 
+def tokens_in(text: str) -> list[str]:
+    begins = "https://keys.example.com/console/link/"
+    return [line.removeprefix(begins) for line in text.splitlines() if line.startswith(begins)]
+
+
 def token_in(text: str) -> str:
-    (line,) = [line for line in text.splitlines() if line.startswith("https://keys.example.com/console/link/")]
-    return line.rpartition("/")[2]
+    (token,) = tokens_in(text)
+    return token
+
+
+def settle(api: Api) -> None:
+    """Until all mails that were asked for are sent."""
+    api.backend.errands.settle()
+    api.backend.mails.settle()
 
 
 def test_a_link_is_mailed_and_shown_to_nobody_else(api: Api, owner: Person, invited: Person) -> None:
@@ -350,11 +368,15 @@ def test_a_mail_that_is_not_taken_is_said_so(api: Api, owner: Person, invited: P
 
 
 def test_who_forgot_a_password_is_mailed_a_link_for_each_workspace(api: Api, owner: Person) -> None:
-    """The one for this workspace lets into this one."""
+    """All in one mail; the one for this workspace lets into this one."""
     other = person(api.workspace(), "user", email=owner.email)
     with mail_server() as sink:
         ask_reset(api.backend, mailing(sink), owner.email.upper(), address="192.0.2.1")
-        tokens = [token_in(text_of(sink.next())) for _ in range(2)]
+        text = text_of(sink.next())
+        settle(api)
+        assert sink.mails.empty()
+    tokens = tokens_in(text)
+    assert text.splitlines().count('"Test":') == 2, "each says for which workspace it is"
     came = {redeem(api, token).session.principal.user_id for token in tokens}
     assert came == {owner.id, other.id}
     (line,) = [line for line in audit_of(owner.workspace) if line["action"] == "user.resetLink"]
@@ -368,7 +390,7 @@ def test_nothing_is_mailed_to_who_is_unknown_or_disabled(api: Api, owner: Person
         for email in (disabled.email, f"nobody.{owner.email}", "a\0b", "\ud800", owner.email):
             ask_reset(api.backend, mailing(sink), email, address="192.0.2.2")
         assert sink.next()["To"] == owner.email
-        api.backend.errands.settle()
+        settle(api)
         assert sink.mails.empty()
 
 
@@ -396,15 +418,92 @@ def test_nobody_is_flooded_with_mails(api: Api, owner: Person) -> None:
     with mail_server() as sink:
         for place in range(8):
             ask_reset(api.backend, mailing(sink), owner.email, address=f"198.51.100.{place}")
-        api.backend.errands.settle()
+        settle(api)
         assert sink.mails.qsize() == 5
+
+
+def test_who_is_invited_is_not_flooded_either(api: Api, owner: Person, invited: Person) -> None:
+    """Five in an hour, whoever makes them; then nothing is made, so that the last link stays good."""
+    context = asking(owner.log_in())
+    with mail_server() as sink:
+        for _ in range(5):
+            send_link(api.backend, mailing(sink), context, invited.id, "invitation", address="192.0.2.5")
+        with pytest.raises(TooManyMails):
+            send_link(api.backend, mailing(sink), context, invited.id, "invitation", address="192.0.2.6")
+        settle(api)
+        last = [token_in(text_of(sink.next())) for _ in range(5)][-1]
+        assert sink.mails.empty()
+    assert good(api, last)
+
+
+def test_one_person_does_not_mail_the_world(api: Api, owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one network: what is counted for them is one sum, whoever the mails go to."""
+    monkeypatch.setattr(tries, "_LINK_BY", RateLimit("link", 2, 3600))
+    monkeypatch.setattr(tries, "_LINK_NETWORK", (RateLimit("link", 2, 3600), RateLimit("link-wide", 2, 3600)))
+    colleague, network = person(owner.workspace), "203.0.113.77"
+    with mail_server() as sink:
+        sent = partial(send_link, api.backend, mailing(sink), purpose="invitation")
+
+        def invite(caller: Person, address: str) -> None:
+            sent(asking(caller.log_in()), person(owner.workspace, "user", password_hash=None).id, address=address)
+
+        invite(owner, network)
+        invite(owner, "203.0.113.78")
+        with pytest.raises(TooManyMails):
+            invite(owner, "203.0.113.79")
+        invite(colleague, network)
+        ask_reset(api.backend, mailing(sink), owner.email, address=network)  # is counted apart
+        with pytest.raises(TooManyMails):
+            invite(person(owner.workspace), network)
+        settle(api)
+        assert sink.mails.qsize() == 4
+
+
+def test_resets_that_strangers_ask_for_do_not_keep_links_from_being_sent(api: Api, owner: Person) -> None:
+    """What anybody may ask for is counted apart from what administrators send."""
+    target = person(owner.workspace, "user")
+    with mail_server() as sink:
+        for place in range(6):
+            ask_reset(api.backend, mailing(sink), target.email, address=f"198.51.100.{place}")
+        settle(api)
+        send_link(api.backend, mailing(sink), asking(owner.log_in()), target.id, "reset", address="192.0.2.7")
+        settle(api)
+        assert sink.mails.qsize() == 6
+
+
+def test_a_silent_mail_server_holds_up_nobody(
+    api: Api, owner: Person, invited: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a link mailed is answered before the server has said a word, and other errands are done."""
+    monkeypatch.setattr(links, "_PATIENCE", 0.05)
+    log = CapturingLogger()
+    monkeypatch.setattr(mail, "_log", log)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        to = mailing(Sink(port=silent.getsockname()[1]))
+        assert send_link(api.backend, to, asking(owner.log_in()), invited.id, "invitation") is None
+        met, _ = silent.accept()  # the mail is under way, and stays so
+        owner.try_to_log_in("not the password")
+        assert [line["action"] for line in refusals_of(owner.workspace)] == ["session.refused"]
+        assert log.calls == [], "the mail is still under way"
+        met.close()
+        settle(api)
+    assert [call.args for call in log.calls] == [("mail_not_sent",)]
+
+
+def test_a_mail_that_finds_no_place_is_said_so(
+    api: Api, owner: Person, invited: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many wait for the server already."""
+    monkeypatch.setattr(api.backend.mails, "ask", lambda _errand: False)
+    with pytest.raises(MailNotSent):
+        send_link(api.backend, mailing(Sink(port=1)), asking(owner.log_in()), invited.id, "invitation")
 
 
 def test_without_a_mail_server_asking_does_nothing(api: Api, owner: Person) -> None:
     """The page says who can make a link."""
     before = len(audit_of(owner.workspace))
     ask_reset(api.backend, Settings(), owner.email, address=None)
-    api.backend.errands.settle()
+    settle(api)
     assert len(audit_of(owner.workspace)) == before
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import socket
 import ssl
 import subprocess
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,9 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from bitting.sessions import mail
-from bitting.sessions.mail import Letter, MailError, invitation, reset, send
+from bitting.sessions.mail import Letter, MailError, invitation, reset, resets, send
 from bitting.settings import Settings
-from tests.support.mail import mail_server, text_of
+from tests.support.mail import PATIENCE, mail_server, text_of
 
 LETTER = Letter("Subject", "A text.\n.\nWith a line that is a dot.\n")
 
@@ -105,6 +109,36 @@ def test_a_server_elsewhere_without_tls_is_told_nothing(monkeypatch: pytest.Monk
 def test_this_machine_is_known_by_its_address(host: str, local: bool) -> None:
     """Not by what a name server says of a name."""
     assert mail._is_local(host) == local
+
+
+def test_one_mail_has_a_link_for_each_workspace() -> None:
+    """Of whoever has a place in several; names stay within their lines."""
+    links = [("Acme", "https://keys.example.com/1"), ("Other\n\nhttps://evil.example", "https://keys.example.com/2")]
+    lines = resets("Ada", links).text.splitlines()
+    assert lines[lines.index('"Acme":') + 1] == links[0][1]
+    assert lines[lines.index('"Other https://evil.example":') + 1] == links[1][1]
+    assert resets("Ada", links[:1]) == reset("Ada", *links[0])
+
+
+def test_a_server_that_goes_on_and_on_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says a word now and then is never silent; a mail ends all the same."""
+    monkeypatch.setattr(mail, "_MOST_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as endless:
+
+        def talk() -> None:
+            met, _ = endless.accept()
+            with met, suppress(OSError):
+                met.sendall(b"220 sink\r\n")
+                while True:
+                    met.sendall(b"250-and so on\r\n")
+                    time.sleep(0.02)
+
+        talking = threading.Thread(target=talk, daemon=True)
+        talking.start()
+        with pytest.raises(MailError):
+            send(settings(f"smtp://127.0.0.1:{endless.getsockname()[1]}"), "ada@example.com", LETTER)
+        talking.join(PATIENCE)
+        assert not talking.is_alive()
 
 
 def test_what_goes_wrong_tells_neither_password_nor_link(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,15 +163,24 @@ def test_a_wrong_old_password_stands_in_the_log_of_refusals(owner: Person) -> No
 
 
 def test_the_old_password_is_not_to_be_guessed_with_a_session(owner: Person) -> None:
-    """Tries count with those to log in: after ten the right one is refused."""
+    """After ten tries the right one is refused; to log in is counted apart."""
     begun = owner.log_in()
-    for _ in range(9):
+    for _ in range(10):
         with pytest.raises(InvalidInput) as error:
             changed(begun, owner, "not the password")
         assert flaw_of(error) == ("old", WRONG_PASSWORD)
     with pytest.raises(InvalidInput) as error:
         changed(begun, owner)
     assert flaw_of(error) == ("old", TOO_MANY_TRIES)
+    owner.log_in()
+
+
+def test_strangers_keep_nobody_from_changing_a_password(owner: Person) -> None:
+    """Whatever they try to log in with: who is in is not counted by the address."""
+    begun = owner.log_in()
+    for place in range(11):
+        owner.try_to_log_in("not the password", address=f"192.0.2.{place}")
+    assert owner.finds(changed(begun, owner))
 
 
 def test_of_two_who_change_a_password_at_once_one_does(owner: Person) -> None:

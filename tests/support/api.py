@@ -177,12 +177,14 @@ def code_of(answer: httpx2.Response) -> str | None:
 
 
 @contextmanager
-def running_api(url: str, sharing: Sharing = "memory", **settings: Any) -> Iterator[Api]:
-    """A server on a database that is migrated first; sharing: how it counts limits."""
+def running_api(
+    url: str, sharing: Sharing = "memory", *, limits_url: str | None = None, **settings: Any
+) -> Iterator[Api]:
+    """A server on a database that is migrated first; sharing: how it counts limits, limits_url: on which server."""
     clock = Clock()
     store = Store(url)
     migrate(store)
-    limiter = open_limiter(store, sharing)
+    limiter = open_limiter(store, sharing, limits_url)
     backend = Backend(store, audit_secret=AUDIT_SECRET, plans=dict(DEFAULT_PLANS), clock=clock, limiter=limiter)
     backend.watch()
     app = create_app(Settings(**{"log_level": "error", **settings}), backend)

@@ -41,6 +41,7 @@ class Person:
             address=given.get("address", self.address),
             agent=given.get("agent", FIREFOX),
             request_id=given.get("request_id", "req_test"),
+            device=given.get("device"),
         )
 
     def log_in(self, password: str | None = None) -> Begun:

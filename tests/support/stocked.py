@@ -19,7 +19,7 @@ PUBLIC_PAGES = frozenset({"/login", "/forgot", "/link/{token}"})
 
 # What some pages want to know besides, of the workspace that asks.
 _QUERIES = dict.fromkeys(
-    ("/records", "/records/new", "/keys/{key_id}/see", "/imports/new", "/imports/{import_id}"), "?dataset=leads"
+    ("/records", "/records/new", "/keys/{key_id}/see", "/imports/new", "/records/-/links"), "?dataset=leads"
 )
 
 

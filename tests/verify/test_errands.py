@@ -56,6 +56,32 @@ def test_closing_does_what_was_asked_for() -> None:
     Errands().close()
 
 
+def test_closing_does_not_wait_for_one_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even when the line behind it is full: what isn't done then is dropped, counted, and logged by number alone."""
+    running, begun, go = Errands("mails", most=2, closing=0.05), threading.Event(), threading.Event()
+    log = CapturingLogger()
+    monkeypatch.setattr(errands, "_log", log)
+    done: list[object] = []
+
+    def stuck() -> None:
+        begun.set()
+        go.wait(PATIENCE)
+
+    assert running.ask(stuck)
+    assert begun.wait(PATIENCE)
+    assert [running.ask(partial(done.append, "a secret")) for _ in range(3)] == [True, True, False]
+    running.close()
+    assert not go.is_set()
+    assert running.ask(partial(done.append, "late")) is False
+    go.set()
+    running.settle()
+    assert done == []
+    assert running.failures == 4
+    assert [(*call.args, call.kwargs) for call in log.calls] == [
+        ("errands_dropped", {"line": "mails", "number": number}) for number in (1, 2, 1)
+    ]
+
+
 def test_not_more_wait_than_fit() -> None:
     """A flood is dropped and counted: the rest of the process goes on."""
     running, go = Errands(), threading.Event()

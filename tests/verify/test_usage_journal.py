@@ -38,13 +38,16 @@ JOURNALING = Sizes(small=0)
 
 
 class Flaky(Store):
-    """A store whose next transactions end as they are told to."""
+    """A store of whose next transactions one ends as it is told to, after some that end well."""
 
-    ending = "well"
+    ending, after = "well", 0
 
     @contextmanager
     def write(self, seconds: float | None = None) -> Iterator[Connection]:
-        ending, self.ending = self.ending, "well"
+        self.after -= 1
+        ending = self.ending if self.after < 0 else "well"
+        if self.after < 0:
+            self.ending = "well"
         if ending == "away":
             raise Unavailable("the database can't be reached or is too busy")
         with super().write(seconds) as connection:
@@ -53,6 +56,12 @@ class Flaky(Store):
                 raise Unavailable("the connection to the database was lost")
         if ending == "unanswered":
             raise Unavailable("the connection to the database was lost")
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else writes, who would need them."""
+    monkeypatch.setattr("bitting.verify.usage.journal.PAUSE_SECONDS", 0)
 
 
 class Site:
@@ -195,6 +204,68 @@ def test_the_last_use_is_that_of_the_last_second_with_one(site: Site) -> None:
     assert [row and row.last_used_at for row in found] == [NOW + SECOND, NOW]
 
 
+# --- slice by slice ------------------------------------------------------------------------------
+
+SLICED = Sizes(small=0, large=4, at_once=2)
+
+
+def test_much_is_merged_in_several_transactions_the_oldest_minutes_first(site: Site) -> None:
+    """Others may write in between; each has a part, and at the end all is counted and nothing is in the journal."""
+    usage, store = site.process(SLICED)
+    count(usage, "a", "b", "a")
+    usage.flush()
+    site.now += MERGE_SECONDS * SECOND
+    count(usage, "c", "d", "b", "e")
+    seen: list[Counter[str]] = []
+    store.observers.append(lambda kind, _: seen.append(site.counts()) if kind == "write" else None)
+    assert usage.flush()
+    whole = {"a": 2, "b": 2, "c": 1, "d": 1, "e": 1}
+    assert seen == [{"a": 2, "b": 1}, {"a": 2, "b": 1, "c": 1, "d": 1}, whole]
+    assert (site.rows(), usage.flush(), len(seen)) == (0, True, 3)
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_process_that_dies_between_two_slices_has_lost_nothing(site: Site, after: int) -> None:
+    """What isn't counted is in the journal, in one row, and nothing is in both."""
+    dead, store = site.process(SLICED)
+    for keys in ("aba", "cdef"):
+        store.ending, store.after = "away", after if keys == "cdef" else 1
+        count(dead, *keys)
+        dead.flush()
+    assert (len(site.counts()), site.rows()) == (2 * after, 1)
+    site.now += (ABANDONED_SECONDS + 1) * SECOND
+    site.process(SLICED)[0].take_over()
+    assert (site.rows(), site.counts()) == (0, {"a": 2, **dict.fromkeys("bcdef", 1)})
+
+
+@pytest.mark.parametrize("ending", ["away", "undone", "unanswered"])
+@pytest.mark.parametrize("after", [0, 1, 2])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_slice_that_fails_is_counted_once(site: Site, ending: str, after: int, frozen: bool) -> None:
+    """Whether it is known what became of it or not, and whether others take over meanwhile what was left."""
+    usage, store = site.process(SLICED)
+    store.ending, store.after = ending, after
+    count(usage, *"abcdef")
+    assert not usage.flush()
+    if frozen:
+        site.now += (ABANDONED_SECONDS + 1) * SECOND
+        site.process()[0].take_over()
+    count(usage, "a", "g")
+    assert usage.flush(merge=True)
+    assert (site.rows(), site.counts()) == (0, {"a": 2, **dict.fromkeys("bcdefg", 1)})
+
+
+def test_what_no_journal_can_hold_is_not_cut(site: Site) -> None:
+    """It is merged as a whole."""
+    usage, store = site.process(SLICED)
+    for key in "abcde":
+        usage.count((Door.LIBRARY, OURS, key, "insufficient_permission", ("\ud800",), None))
+    turns: list[str] = []
+    store.observers.append(lambda kind, _: turns.append(kind))
+    assert usage.flush()
+    assert (site.counts(), turns.count("write")) == (dict.fromkeys("abcde", 1), 1)
+
+
 # --- taking over ---------------------------------------------------------------------------------
 
 
@@ -211,6 +282,27 @@ def test_what_a_dead_process_journaled_is_taken_over_once(site: Site) -> None:
     for other in others:
         other.take_over()
     assert (site.rows(), site.counts()) == (0, {"a": 2, "b": 2})
+
+
+@pytest.mark.parametrize("ending", ["away", "undone", "unanswered"])
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_who_takes_over_may_fail_or_die_as_well(site: Site, ending: str, after: int) -> None:
+    """At any of its transactions: what is left is found by the next, and all is counted once."""
+    dead, _ = site.process()
+    for keys in ("abc", "cdef"):
+        count(dead, *keys)
+        dead.flush()
+    site.now += (ABANDONED_SECONDS + 1) * SECOND
+    second, store = site.process(SLICED)
+    store.ending, store.after = ending, after
+    with suppress(Unavailable):
+        second.take_over()
+    assert store.ending == "well"  # it came to that
+    count(dead, "g")
+    assert dead.flush(merge=True)
+    site.now += (ABANDONED_SECONDS + 1) * SECOND
+    site.process(SLICED)[0].take_over()
+    assert (site.rows(), site.counts()) == (0, {"c": 2, **dict.fromkeys("abdefg", 1)})
 
 
 def test_a_row_that_nobody_can_read_keeps_no_other_from_being_taken_over(site: Site) -> None:
@@ -295,7 +387,11 @@ WHO = st.integers(0, 1)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("count"), WHO, st.sampled_from(["a", "ab", "abc"])),
-        st.tuples(st.just("flush"), WHO, st.sampled_from(["well", "well", "away", "undone", "unanswered"])),
+        st.tuples(
+            st.just("flush"),
+            WHO,
+            st.tuples(st.sampled_from(["well", "well", "away", "undone", "unanswered"]), st.integers(0, 2)),
+        ),
         st.tuples(st.just("kill"), WHO, st.none()),
         st.tuples(st.just("take over"), WHO, st.sampled_from(["well", "undone", "unanswered"])),
         st.tuples(st.just("wait"), WHO, st.sampled_from([1, 61, 301])),
@@ -321,7 +417,7 @@ class Run:
             self.counted.update(what)
             self.unsafe[who].update(what)
         elif name == "flush":
-            store.ending = what
+            store.ending, store.after = what
             if usage.flush():
                 self.unsafe[who].clear()
             store.ending = "well"
@@ -330,7 +426,7 @@ class Run:
             self.unsafe[who] = Counter()
             self.processes[who] = self.site.process(self.sizes)
         elif name == "take over":
-            store.ending = what
+            store.ending, store.after = what, 0
             with suppress(Unavailable):
                 usage.take_over()
             store.ending = "well"
@@ -347,7 +443,11 @@ class Run:
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("sizes", [Sizes(small=0, large=3), Sizes(small=2), JOURNALING], ids=["large", "small", "all"])
+@pytest.mark.parametrize(
+    "sizes",
+    [Sizes(small=0, large=3), Sizes(small=2), JOURNALING, Sizes(small=0, large=3, at_once=1)],
+    ids=["large", "small", "all", "slices"],
+)
 def test_nothing_is_counted_twice_and_only_the_last_second_is_lost(
     dialect: str, sizes: Sizes, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -398,7 +498,7 @@ def test_a_row_of_the_journal_holds_all_that_was_counted(minutes: dict[int, dict
 _COUNTING = """
 import sys, time
 from tests.verify.test_usage_journal import Usage, Store, Sizes, count
-usage = Usage(Store(sys.argv[1]), lambda: time.time_ns() // 1_000, Sizes(small=0))
+usage = Usage(Store(sys.argv[1]), lambda: time.time_ns() // 1_000, Sizes(small=0, large=int(sys.argv[2]), at_once=20))
 usage.start()
 number = 0
 while True:
@@ -412,15 +512,16 @@ while True:
 """
 
 
-def test_a_process_that_is_killed_loses_what_it_had_not_flushed_alone(site: Site) -> None:
+@pytest.mark.parametrize("large", [20_000, 50], ids=["journaled", "merged in slices"])
+def test_a_process_that_is_killed_loses_what_it_had_not_flushed_alone(site: Site, large: int) -> None:
     """SIGKILL, at any moment of its writing: what it said it had written is all there when it is taken over."""
-    command = [sys.executable, "-c", _COUNTING, site.url]
+    command = [sys.executable, "-c", _COUNTING, site.url, str(large)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         written = [int(process.stdout.readline()) for _ in range(3)][-1]
         process.send_signal(signal.SIGKILL)
         written = max([written, *map(int, process.stdout.read().split())])
-    assert site.rows() >= 2
+    assert site.rows() >= 2 or large == 50
     with site.store.read() as connection:
         ended = connection.execute(usage_writers.select()).one().at
     site.now = ended + (ABANDONED_SECONDS + 1) * SECOND

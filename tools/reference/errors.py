@@ -87,11 +87,11 @@ WORDS: dict[Code, tuple[str, str]] = {
         "`GET /v1/keys/current` shows what the key holds. `write` does not include `read`.",
     ),
     Code.RATE_LIMITED: (
-        "A rate limit is used up. (Rate limits are stored and not enforced yet.)",
+        "A rate limit of the key, of a key it descends from, or of its owner is used up.",
         "Wait for `Retry-After`, then back off; spread work out.",
     ),
     Code.QUOTA_EXCEEDED: (
-        "The quota is used up. (Quotas are stored and not enforced yet.)",
+        "The quota of the key, or of a key it descends from, is used up.",
         "When is the refill? A quota that is never refilled has to be raised.",
     ),
     Code.MALFORMED_BODY: (
@@ -141,8 +141,10 @@ WORDS: dict[Code, tuple[str, str]] = {
         "`curl -d` sends a form unless you add `-H 'Content-Type: application/json'`.",
     ),
     Code.UNAVAILABLE: (
-        "The database can't be reached, or is too busy. Nothing is decided on a guess: no key is accepted.",
-        "Try again with [exponential backoff](../keys.md#backing-off). Operators: `/readyz`, and the database.",
+        "The database can't be reached, or is too busy, or the server of limits is lost while limits are `closed`. "
+        "Nothing is decided on a guess: no key is accepted.",
+        "Try again with [exponential backoff](../keys.md#backing-off). Operators: `/readyz`, the database, the server "
+        "of limits.",
     ),
     Code.INTERNAL: (
         "A fault in Bitting.",

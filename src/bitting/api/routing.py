@@ -126,7 +126,7 @@ def charge(request: Request, backend: Backend, principal: Principal, cost: int =
     A refusal of any other kind costs 0, and says what is left all the same.
 
     Raises:
-        Refused: when a limit or quota is used up.
+        Refused: when a limit or quota is used up, or limits can't be counted and are closed then.
         Unavailable: when a quota has to be drawn and can't be.
     """
     outcome = backend.charge(principal, cost)

@@ -22,22 +22,23 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FILES = {path.name: path for path in STATIC.iterdir() if path.suffix in _TYPES}
 
 
-def create_console(settings: Settings, backend: Backend) -> ASGIApp:
+def create_console(settings: Settings, backend: Backend, imports: Imports) -> ASGIApp:
     """The console, to be mounted at /console.
 
     Args:
         settings: how it is reached.
         backend: what its pages stand on.
+        imports: runs the imports that are begun in it.
     """
     routes = [Route("/static/{name}", _file), *(route for pages in PAGES for route in pages.routes)]
     app = Starlette(routes=routes, exception_handlers={HTTPException: http_failed, Exception: unforeseen})
     app.router.redirect_slashes = False
-    app.state.backend, app.state.settings, app.state.imports = backend, settings, Imports(backend)
+    app.state.backend, app.state.settings, app.state.imports = backend, settings, imports
     return _Guarded(app)
 
 
 class _Guarded:
-    """Adds the headers that every answer of the console has."""
+    """Adds the headers that every answer of the console has, unless a page gave one of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -46,7 +47,9 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers]
+                own = {name for name, _ in message["headers"]}
+                added = (header for header in self._headers if header[0] not in own)
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         await self._app(scope, receive, guarded)

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bitting.backend import Backend, Context
 from bitting.console.forms import Entered
-from bitting.console.language import LANGUAGES, mark, words_in
+from bitting.console.language import LANGUAGES, mark, told
 from bitting.console.rendering import render, url
 from bitting.console.security import set_choice
 from bitting.core.calls import CALLS_BY_NAME, Call
@@ -137,8 +137,8 @@ class Asked:
         return self.request.query_params.get(name) or None
 
     def say(self, text: str) -> str:
-        """A text of ours in the person's language; nothing stays nothing (gettext would answer with its header)."""
-        return words_in(self.language).gettext(text) if text else ""
+        """A text of ours in the person's language."""
+        return told(text, self.language)
 
     @property
     def base(self) -> str:
@@ -211,6 +211,7 @@ NOTICES: Mapping[str, tuple[str, str]] = {
     "user-invited": ("good", mark("The user is created, and an invitation is on its way by mail.")),
     "link-mailed": ("good", mark("The link is on its way by mail.")),
     "mail-failed": ("warn", mark("The mail server didn't take the mail: nobody has the link. Make another one later.")),
+    "mail-limit": ("warn", mark("So many links were mailed within an hour that none was this time. Try again later.")),
     "user-changed": ("good", mark("The user is changed.")),
     "user-disabled": ("good", mark("The user is disabled: their sessions and personal keys are refused now.")),
     "user-enabled": ("good", mark("The user is enabled again.")),

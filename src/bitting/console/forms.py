@@ -17,6 +17,7 @@ from bitting.api.models import Body
 from bitting.core.decisions import Code
 from bitting.core.errors import BittingError
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import said
 
 MAX_FORM_BYTES = 1_048_576
 MAX_FIELDS = 5_000
@@ -113,14 +114,14 @@ async def read_form(request: Request, most: int = MAX_FORM_BYTES) -> FormData:
         message = await request.receive()
         received += len(message.get("body", b""))
         if received > most:
-            raise LargeForm(f"A form has at most {most} bytes.")
+            raise LargeForm(said("A form has at most %(most)d bytes.", most=most))
         return message
 
     bounded = Request(request.scope, receive)
     try:
         return await bounded.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=most)
     except (MultiPartException, UnicodeDecodeError):
-        raise BadForm("The form can't be read.") from None
+        raise BadForm(said("The form can't be read.")) from None
 
 
 def _check_charset(content_type: str) -> None:
@@ -131,7 +132,7 @@ def _check_charset(content_type: str) -> None:
     """
     charset = parse_options_header(content_type)[1].get(b"charset", b"utf-8")
     if charset.strip().lower() not in (b"utf-8", b"utf8"):
-        raise BadForm("A form is sent in UTF-8.")
+        raise BadForm(said("A form is sent in UTF-8."))
 
 
 def texts_of(form: FormData) -> dict[str, list[str]]:

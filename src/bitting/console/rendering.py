@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from babel.numbers import format_decimal, format_percent, format_scientific, get
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bitting.console.language import words_in
+from bitting.console.language import retold, told, words_in
+from bitting.core.wording import Said
 
 PREFIX = "/console"
 _HERE = Path(__file__).parent
@@ -43,10 +44,16 @@ def static(name: str) -> str:
 
 @cache
 def _environment(language: str) -> Environment:
+    """Templates in a language; a text that rooms made is told in it wherever one is put out."""
+
+    def put_out(value: Any) -> Any:
+        return told(value, language) if isinstance(value, Said) else value
+
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=put_out,
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
@@ -59,19 +66,26 @@ def _environment(language: str) -> Environment:
     environment.filters.update(
         instant=written.instant,
         day=written.day,
+        bare_day=written.bare_day,
         ago=written.ago,
         number=written.number,
+        exact=written.exact,
         percent=written.percent,
+        told=lambda text: told(text, language),
+        retold=lambda text: retold(text or "", language),
     )
     return environment
 
 
-def number_text(value: float, language: str) -> str:
-    """A number as a language writes it: whole numbers exactly, others with a power of ten where that is shorter."""
+def number_text(value: float, language: str, *, rounded: bool = True) -> str:
+    """A number as a language writes it: whole numbers exactly, others with a power of ten where that is shorter.
+
+    rounded: to the digits that one reads at a glance.
+    """
     if isinstance(value, int):
         return f"{value:,}".replace(",", get_group_symbol(language))
     usual = _LEAST <= abs(value) < _MOST or value == 0
-    return str((format_decimal if usual else format_scientific)(value, locale=language))
+    return str((format_decimal if usual else format_scientific)(value, locale=language, decimal_quantization=rounded))
 
 
 class Written:
@@ -86,7 +100,11 @@ class Written:
 
     def day(self, value: str | None) -> Markup:
         """The day of a time."""
-        return self._time(value, lambda at: format_date(at, "medium", locale=self._language))
+        return self._time(value, self._date)
+
+    def bare_day(self, value: str) -> Markup:
+        """A day that is of no time."""
+        return Markup('<time datetime="{}">{}</time>').format(value, self._date(date.fromisoformat(value)))
 
     def ago(self, value: str | None) -> Markup:
         """How long a time has passed, or is to come."""
@@ -97,9 +115,16 @@ class Written:
         """A number."""
         return "" if value is None else number_text(value, self._language)
 
+    def exact(self, value: float) -> str:
+        """A number with all its digits."""
+        return number_text(value, self._language, rounded=False)
+
     def percent(self, value: float) -> str:
         """A share of 1 in per cent."""
         return str(format_percent(value, locale=self._language))
+
+    def _date(self, day: date) -> str:
+        return str(format_date(day, "d MMM y", locale=self._language))
 
     def _time(self, value: str | None, text: Any) -> Markup:
         if value is None:

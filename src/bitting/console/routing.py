@@ -19,9 +19,9 @@ from bitting.console.asked import LANGUAGE_COOKIE, Asked, files_of
 from bitting.console.forms import MAX_FORM_BYTES, Entered, read_form, texts_of
 from bitting.console.language import LANGUAGES, mark, preferred
 from bitting.console.rendering import PREFIX, url
-from bitting.console.security import from_own_page, session_cookie
+from bitting.console.security import asked_for_own_host, from_own_page, session_cookie
 from bitting.core.decisions import CODES, Code
-from bitting.core.errors import BittingError, NotFound, Refused
+from bitting.core.errors import BittingError, NotFound, Refused, Stale
 from bitting.core.jsontext import text_flaw
 from bitting.core.problems import InvalidInput
 from bitting.sessions.service import Session, find_session
@@ -30,6 +30,13 @@ from bitting.settings import Settings
 Handler = Callable[..., Response]
 _FOREIGN = mark(
     "This form came from another page, or from one that is too old. Go back, load the page again, and retry."
+)
+_STALE = mark(
+    "Somebody changed it while you had the form open: nothing was saved. Open it again, and make your change once more."
+)
+_OTHER_HOST = mark(
+    "The console answers under its public address alone. Whoever runs Bitting: the proxy before it has to pass on the "
+    "Host header as it came, and public_url has to be what people type."
 )
 _NOT_SECURE = mark("The console needs HTTPS: passwords would cross the network in clear text.")
 
@@ -78,6 +85,8 @@ class _Endpoint:
         return response
 
     async def _answered(self, request: Request, asked: Asked, opened: AsyncExitStack) -> Response:
+        if not asked_for_own_host(request, asked.settings.public_url, local=asked.transport.local):
+            return _message(asked, 421, mark("Not the console's address"), _OTHER_HOST)
         if not (asked.transport.secure or asked.transport.local):
             return _message(asked, 403, mark("HTTPS is needed"), _NOT_SECURE)
         asked.session = await run_in_threadpool(_session_of, asked)
@@ -114,13 +123,17 @@ def failed(asked: Asked, error: Exception) -> Response:
     """The page that says what went wrong, and what to do next."""
     if isinstance(error, InvalidInput):
         rule = CODES[Code.INVALID_REQUEST]
-        return _message(asked, rule.status, rule.title, "; ".join(dict.fromkeys(flaw.reason for flaw in error.flaws)))
+        reasons = dict.fromkeys(asked.say(flaw.reason) for flaw in error.flaws)
+        return _message(asked, rule.status, rule.title, "; ".join(reasons))
     assert isinstance(error, BittingError)  # noqa: S101 - nothing else is handed over
     if asked.context is not None:
         asked.backend.log_refusal(asked.context, error)
     if isinstance(error, Refused) and CODES[error.code].status == 401:  # the session has ended meanwhile
         return _to_login(asked)
     rule = CODES[error.code]
+    if isinstance(error, Stale):  # a form that is held against a version stands at its own address, or just above
+        back = asked.path.removesuffix("/delete").removesuffix("/state")
+        return _message(asked, rule.status, rule.title, _STALE, back=back)
     detail = mark("There is nothing here that you may see.") if isinstance(error, NotFound) else error.detail
     return _message(asked, rule.status, rule.title, detail, "" if isinstance(error, NotFound) else rule.hint)
 
@@ -143,8 +156,9 @@ async def http_failed(request: Request, error: Exception) -> Response:
     return _message(asked, error.status_code, CODES[code].title, "")
 
 
-def _message(asked: Asked, status: int, title: str, detail: str, hint: str = "") -> Response:
-    said = {"title": asked.say(title), "detail": asked.say(detail), "hint": asked.say(hint) if hint else ""}
+def _message(asked: Asked, status: int, title: str, detail: str, hint: str = "", back: str | None = None) -> Response:
+    """A page that says one thing; back: where to go on."""
+    said = {"title": asked.say(title), "detail": asked.say(detail), "hint": asked.say(hint), "back": back}
     return asked.page("message.html", status, status_code=status, request_id=asked.request_id, **said)
 
 

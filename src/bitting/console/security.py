@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote, urlsplit
 
 from starlette.requests import Request
@@ -10,6 +11,8 @@ from starlette.responses import Response
 SESSION_DAYS = 30
 """How long the browser keeps the session's cookie; the session itself may end sooner."""
 YEAR = 365 * 24 * 3600
+_PORT = re.compile(r":[0-9]*\Z")
+_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]")
 HEADERS = {
     # Nothing from elsewhere, nothing inline, and no page of ours in anybody's frame (CSP level 3).
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -46,6 +49,18 @@ def end_session_cookie(response: Response, *, secure: bool) -> None:
     response.delete_cookie(session_cookie(secure), path="/", secure=secure, httponly=True, samesite="lax")
 
 
+def device_cookie_name(secure: bool) -> str:
+    """The name of the cookie by which a browser is known that has logged in before."""
+    return "__Host-bitting-device" if secure else "bitting_device"
+
+
+def set_device(response: Response, cookie: str, *, secure: bool) -> None:
+    """Has the browser keep that somebody logged in there; past the session's end, which is what it is for."""
+    response.set_cookie(
+        device_cookie_name(secure), cookie, max_age=YEAR, path="/", secure=secure, httponly=True, samesite="lax"
+    )
+
+
 def set_choice(response: Response, name: str, value: str, *, secure: bool, seconds: int = YEAR) -> None:
     """Has the browser keep what a person chose about pages: a language, a theme, a notice to show next."""
     response.set_cookie(name, value, max_age=seconds, path="/console", secure=secure, httponly=True, samesite="lax")
@@ -70,6 +85,22 @@ def from_own_page(request: Request, public_url: str | None) -> bool:
     except ValueError:  # no browser sends that
         return False
     return given.scheme in ("http", "https") and given.netloc.lower() in own
+
+
+def asked_for_own_host(request: Request, public_url: str | None, *, local: bool) -> bool:
+    """Whether a page was asked for by the name that is the console's: another that leads here may be an attacker's.
+
+    By the name alone: proxies leave out the port, and whoever has the name has all of its ports.
+
+    public_url: where the console is reached from outside; None: by whatever name. local: whether the request comes
+    from this machine itself, with nobody between, which may use the names that lead to itself.
+    """
+    if public_url is None:
+        return True
+    name = _PORT.sub("", request.headers.get("host", "").lower())
+    return name == _PORT.sub("", urlsplit(public_url).netloc.lower()) or (
+        local and _LOOPBACK.fullmatch(name) is not None
+    )
 
 
 def own_path(given: str) -> str | None:

@@ -11,6 +11,7 @@ from bitting.console.charts import MAX_POINTS, Chart, Series, TimeStep, point
 from bitting.console.forms import Entered, number_in
 from bitting.core.jsontext import Malformed, parse
 from bitting.core.problems import InvalidInput
+from bitting.core.wording import told_by
 from bitting.dashboards.widgets import MAX_WIDGETS
 
 _TEXTS = ("title", "dataset", "kind", "property", "groupBy", "step", "sort")
@@ -60,7 +61,7 @@ def _widget(entered: Entered, row: str) -> dict[str, Any]:
         try:
             given["filter"] = parse(filter_text.encode())
         except Malformed as error:
-            raise InvalidInput.at(f"{at}.filter", str(error)) from None
+            raise InvalidInput.at(f"{at}.filter", told_by(error)) from None
     needed = ("title", "dataset", "kind")
     return {name: value for name, value in given.items() if name in needed or value not in ("", None, [])}
 
@@ -131,3 +132,10 @@ def _month(at: datetime) -> int:
 def columns_of(widget: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> list[str]:
     """The properties that a table shows: those that it names, or all that its records have."""
     return list(widget.get("fields") or dict.fromkeys(name for item in items for name in item["properties"]))
+
+
+def numbers_in(items: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The properties of a table's records that are numbers: their columns end at one edge."""
+    given = [(name, value) for item in items for name, value in item["properties"].items() if value is not None]
+    others = {name for name, value in given if isinstance(value, bool) or not isinstance(value, int | float)}
+    return {name for name, _ in given} - others

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import said
 
 
 class UserType(StrEnum):
@@ -101,14 +102,14 @@ def parse_declared(given: Mapping[str, object]) -> dict[str, dict[str, bool]]:
     flaws: list[Flaw] = []
     declared: dict[str, dict[str, bool]] = {}
     if len(given) > MAX_DECLARED:
-        raise InvalidInput.at("", f"at most {MAX_DECLARED} resources")
+        raise InvalidInput.at("", said("at most %(most)d resources", most=MAX_DECLARED))
     for resource, actions in given.items():
         if resource in OWN_RESOURCES:
             flaws.append(Flaw(resource, "a resource of Bitting's own can't be declared"))
         elif not _NAME.fullmatch(resource):
             flaws.append(Flaw(resource, "a name is a lower-case letter, then letters, digits and hyphens (at most 63)"))
         elif not isinstance(actions, dict) or not 1 <= len(actions) <= MAX_DECLARED:
-            flaws.append(Flaw(resource, f"an object of 1 to {MAX_DECLARED} actions is expected"))
+            flaws.append(Flaw(resource, said("an object of 1 to %(most)d actions is expected", most=MAX_DECLARED)))
         else:
             declared[resource] = {}
             for action, marks in actions.items():
@@ -151,7 +152,7 @@ def parse_scopes(given: Iterable[str], declared: Declared, path: str = "scopes",
     """
     scopes = list(given)
     if len(scopes) > MAX_SCOPES:
-        raise InvalidInput.at(path, f"at most {MAX_SCOPES} scopes")
+        raise InvalidInput.at(path, said("at most %(most)d scopes", most=MAX_SCOPES))
     flaws = [
         Flaw(f"{path}.{index}", "no such scope: a resource of Bitting's own or a declared one, then ':' and its action")
         for index, scope in enumerate(scopes)

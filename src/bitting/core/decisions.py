@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bitting.core.wording import Said
+
 
 class Code(StrEnum):
     """Every code that an answer may carry."""
@@ -119,10 +121,19 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The principal may not: a stable code, and a reason that may be shown to whoever asked."""
+    """The principal may not: a stable code, and a reason that may be shown to whoever asked.
+
+    `reason` is a plain text, which every encoder takes; `said` is what it was made of, if of a template.
+    """
 
     code: Code
     reason: str
+    said: Said | None = None
+
+    @property
+    def text(self) -> str:
+        """The reason, with what it was made of where that is known."""
+        return self.said or self.reason
 
 
 Decision = Allowed | Denied
@@ -131,4 +142,6 @@ ALLOWED = Allowed()
 
 def insufficient(reason: str) -> Denied:
     """A denial by authority."""
+    if isinstance(reason, Said):
+        return Denied(Code.INSUFFICIENT_PERMISSION, str(reason), reason)
     return Denied(Code.INSUFFICIENT_PERMISSION, reason)

@@ -13,6 +13,7 @@ from bitting.core.authority import VERIFY, UserType, access_within, holds_verify
 from bitting.core.decisions import ALLOWED, Decision, Denied, insufficient
 from bitting.core.principal import KeyFacts, Kind, Principal, UserFacts
 from bitting.core.roles import Grant, Role, covers
+from bitting.core.wording import Said, said
 
 # What managers other than its owner may set on a personal key (besides disabling and revoking it).
 MANAGED_FIELDS = frozenset({"rate_limits", "quota", "metadata"})
@@ -116,7 +117,7 @@ def _owner_allows(principal: Principal, key: KeyFacts) -> Decision:
 def _type_allows(principal: Principal, key: KeyFacts) -> Decision:
     if key.user_type.rank <= principal.user_type.rank:
         return ALLOWED
-    return insufficient(f"The user type '{key.user_type}' is above your own, '{principal.user_type}'.")
+    return insufficient(_above(key.user_type, principal))
 
 
 def _access_allows(principal: Principal, key: KeyFacts) -> Decision:
@@ -124,7 +125,7 @@ def _access_allows(principal: Principal, key: KeyFacts) -> Decision:
         return insufficient("That access is more than your own: give a subset of your own access and scopes.")
     wants_verify = VERIFY in key.scopes or holds_verify(key.user_type, key.access, key.scopes)
     if wants_verify and not holds_verify(principal.user_type, principal.access, principal.scopes):
-        return insufficient(f"The scope '{VERIFY}' is handed out only by those who hold it.")
+        return insufficient(said("The scope '%(scope)s' is handed out only by those who hold it.", scope=VERIFY))
     return ALLOWED
 
 
@@ -153,7 +154,9 @@ def within_lineage(ancestors: Iterable[KeyFacts], before: KeyFacts, after: KeyFa
 
 def _within_bounds(own: KeyFacts, key: KeyFacts) -> Decision:
     if own.environment is not None and key.environment != own.environment:
-        return insufficient(f"A key of the environment '{own.environment}' makes keys of that environment.")
+        return insufficient(
+            said("A key of the environment '%(name)s' makes keys of that environment.", name=own.environment)
+        )
     if own.expires_at is not None and (key.expires_at is None or key.expires_at > own.expires_at):
         return insufficient("A key that another key makes ends no later than that one: give 'expiresAt'.")
     if own.allowed_ips and not (key.allowed_ips and key.allowed_ips.within(own.allowed_ips)):
@@ -215,7 +218,7 @@ def may_manage_user(principal: Principal, user: UserFacts) -> Decision:
 def may_create_user(principal: Principal, user: UserFacts, role: Role | None) -> Decision:
     """Whether a principal could create a user with these facts."""
     if user.user_type.rank > principal.user_type.rank:
-        return insufficient(f"The user type '{user.user_type}' is above your own, '{principal.user_type}'.")
+        return insufficient(_above(user.user_type, principal))
     return may_give_role(principal.roles, role)
 
 
@@ -252,3 +255,7 @@ def may_make_link(principal: Principal, user: UserFacts, role: Role | None) -> D
         return insufficient("Whoever is bound by a role never receives a reset or invitation link.")
     managed = may_manage_user(principal, user)
     return managed if isinstance(managed, Denied) else may_create_user(principal, user, role)
+
+
+def _above(user_type: UserType, principal: Principal) -> Said:
+    return said("The user type '%(given)s' is above your own, '%(own)s'.", given=user_type, own=principal.user_type)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bitting.core.wording import said
+
 MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 # With these an address in a header may read as another one, or as several (RFC 5322 §3.4).
@@ -15,11 +17,11 @@ def check_email(text: str) -> str | None:
     Returns a reason, or None if it is fine.
     """
     if len(text) > MAX_EMAIL:
-        return f"must have at most {MAX_EMAIL} characters"
+        return said("must have at most %(most)d characters", most=MAX_EMAIL)
     local, at, domain = text.partition("@")
     if not (local and at and domain) or "@" in domain:
-        return "must be an e-mail address: a name, one @, a domain"
+        return said("must be an e-mail address: a name, one @, a domain")
     # Spaces apart from the plain one, control and format characters are not printable.
     if not text.isprintable() or not _SPECIAL.isdisjoint(text):
-        return "must not contain spaces, control characters, quotes, brackets, commas, colons or semicolons"
+        return said("must not contain spaces, control characters, quotes, brackets, commas, colons or semicolons")
     return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bitting.core.decisions import Code, Decision, Denied
 from bitting.core.problems import InvalidInput
+from bitting.core.wording import said
 
 __all__ = [
     "BittingError",
@@ -38,7 +39,7 @@ class Refused(BittingError):
     """A denied decision."""
 
     def __init__(self, denied: Denied) -> None:
-        super().__init__(denied.reason)
+        super().__init__(denied.text)
         self.code = denied.code
 
 
@@ -63,7 +64,7 @@ class Stale(BittingError):
     code = Code.STALE
 
     def __init__(self) -> None:
-        super().__init__("It has changed since you read it.")
+        super().__init__(said("It has changed since you read it."))
 
 
 class PreconditionRequired(BittingError):
@@ -72,7 +73,7 @@ class PreconditionRequired(BittingError):
     code = Code.PRECONDITION_REQUIRED
 
     def __init__(self) -> None:
-        super().__init__("This change needs an If-Match header with the ETag that you read.")
+        super().__init__(said("This change needs an If-Match header with the ETag that you read."))
 
 
 class IdempotencyMismatch(BittingError):
@@ -81,7 +82,7 @@ class IdempotencyMismatch(BittingError):
     code = Code.IDEMPOTENCY_MISMATCH
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used for another request within 24 hours.")
+        super().__init__(said("This Idempotency-Key was used for another request within 24 hours."))
 
 
 class Unavailable(BittingError):
@@ -97,7 +98,9 @@ class SourceUnavailable(Unavailable):
     """
 
     def __init__(self, internal: str) -> None:
-        super().__init__("The table behind this dataset can't be read as it was attached. Ask whoever runs Bitting.")
+        super().__init__(
+            said("The table behind this dataset can't be read as it was attached. Ask whoever runs Bitting.")
+        )
         self.internal = internal
 
 
@@ -107,7 +110,9 @@ class ReadOnlySource(BittingError):
     code = Code.METHOD_NOT_ALLOWED
 
     def __init__(self) -> None:
-        super().__init__("This dataset is attached: its records are read in place, and written by their own system.")
+        super().__init__(
+            said("This dataset is attached: its records are read in place, and written by their own system.")
+        )
 
 
 def enforce(decision: Decision) -> None:

@@ -17,6 +17,7 @@ from bitting.core.reach import Reach
 from bitting.core.rights import Rights, rights_in
 from bitting.core.roles import NOTHING, RecordAction, Role
 from bitting.core.schema import Catalogue, Dataset
+from bitting.core.wording import Said, joined, said
 
 ASSIGNED = "assigned"
 
@@ -95,51 +96,75 @@ def in_words(
     for dataset in data:
         alike: dict[tuple[str | None, str], list[str]] = {}
         for entry in dataset["states"]:
-            alike.setdefault((entry["when"], "; ".join(_rights(entry))), []).append(entry["state"])
-        for (when, rights), states in alike.items():
-            which = f"{dataset['dataset']} that are {' or '.join(states)}"
-            sentences.append(f"{which}{f', where {when}' if when else ''}: {rights}.")
-    return sentences or ["No records at all."]
+            alike.setdefault((entry["when"], joined("; ", _rights(entry))), []).append(entry["state"])
+        sentences += [_sentence(dataset["dataset"], states, *which) for which, states in alike.items()]
+    return sentences or [said("No records at all.")]
+
+
+def _sentence(dataset: str, states: list[str], when: str | None, rights: str) -> str:
+    which = joined(said(" or "), states)
+    if when is None:
+        return said("%(dataset)s that are %(states)s: %(rights)s.", dataset=dataset, states=which, rights=rights)
+    return said(
+        "%(dataset)s that are %(states)s, where %(when)s: %(rights)s.",
+        dataset=dataset,
+        states=which,
+        when=when,
+        rights=rights,
+    )
 
 
 _UNRESTRICTED = {
-    (True, True): "All records of all datasets, with all their properties: no role bounds this key.",
-    (True, False): "All records of all datasets, with all their properties, to read: no role bounds this key.",
-    (False, True): "Records of all datasets, to create, change and delete and not to read: no role bounds this key.",
+    (True, True): said("All records of all datasets, with all their properties: no role bounds this key."),
+    (True, False): said("All records of all datasets, with all their properties, to read: no role bounds this key."),
+    (False, True): said(
+        "Records of all datasets, to create, change and delete and not to read: no role bounds this key."
+    ),
 }
 
 
-def _rights(entry: dict[str, Any]) -> list[str]:
-    rights = [f"{verb} {', '.join(entry[part])}" for part, verb in (("view", "view"), ("edit", "set")) if entry[part]]
+def _rights(entry: dict[str, Any]) -> list[Said]:
+    rights = []
+    if entry["view"]:
+        rights.append(said("view %(names)s", names=joined(", ", entry["view"])))
+    if entry["edit"]:
+        rights.append(said("set %(names)s", names=joined(", ", entry["edit"])))
     if entry["create"]:
         rights.append(_creating(entry))
-    rights += [action for action in ("archive", "delete") if action in entry["record"]]
+    if "archive" in entry["record"]:
+        rights.append(said("archive"))
+    if "delete" in entry["record"]:
+        rights.append(said("delete"))
     if entry["to"]:
-        rights.append(f"move to {', '.join(entry['to'])}")
+        rights.append(said("move to %(states)s", states=joined(", ", entry["to"])))
     return rights
 
 
-def _creating(entry: dict[str, Any]) -> str:
+def _creating(entry: dict[str, Any]) -> Said:
     """How records are created; with what may be set anyway, unless grants differ in it."""
     if entry["edit"] and entry["create"] == [entry["edit"]]:
-        return "create"
-    ways = (f"with {', '.join(way)}" if way else "with nothing set" for way in entry["create"])
-    return f"create {', or '.join(ways)}"
+        return said("create")
+    ways = [_with(way) for way in entry["create"]]
+    return said("create %(ways)s", ways=joined(said(", or "), ways))
+
+
+def _with(names: list[str]) -> Said:
+    return said("with %(names)s", names=joined(", ", names)) if names else said("with nothing set")
 
 
 # What is administered, by the scope that it needs; and who is left out for administrators.
 _ADMINISTERED = {
-    "dashboards:write": ("dashboards", "dashboards"),
-    "datasets:write": ("datasets", "datasets"),
-    "roles:write": ("roles", "roles"),
-    "users:write": ("users except owners", "users"),
-    "keys:write": ("keys except owners' keys", "keys"),
-    "resources:write": ("resources", "resources"),
-    "workspace:write": ("the workspace", "the workspace"),
+    "dashboards:write": (said("dashboards"), said("dashboards")),
+    "datasets:write": (said("datasets"), said("datasets")),
+    "roles:write": (said("roles"), said("roles")),
+    "users:write": (said("users except owners"), said("users")),
+    "keys:write": (said("keys except owners' keys"), said("keys")),
+    "resources:write": (said("resources"), said("resources")),
+    "workspace:write": (said("the workspace"), said("the workspace")),
 }
 
 
-def administration(principal: Principal) -> list[str]:
+def administration(principal: Principal) -> list[Said]:
     """What a principal may administer, in words, by its effective user type and its scopes."""
     if not principal.is_administrator:
         return []

@@ -20,6 +20,7 @@ from urllib.parse import unquote, unquote_to_bytes
 from bitting.core.authority import Declared, parse_scopes
 from bitting.core.decisions import Denied, insufficient
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import said
 
 ANY_METHOD = "*"
 MAX_ROUTES = 1000
@@ -80,7 +81,7 @@ def parse_route(method: str, path: str, scopes: Iterable[str], declared: Declare
     flaws += [Flaw("path", reason) for reason in _pattern_flaws(path)]
     names = list(scopes)
     if len(names) > MAX_ROUTE_SCOPES:
-        flaws.append(Flaw("scopes", f"at most {MAX_ROUTE_SCOPES} scopes"))
+        flaws.append(Flaw("scopes", said("at most %(most)d scopes", most=MAX_ROUTE_SCOPES)))
     else:
         try:
             parse_scopes(names, declared, wildcard=False)
@@ -91,33 +92,37 @@ def parse_route(method: str, path: str, scopes: Iterable[str], declared: Declare
     return Route(method, path, tuple(names))
 
 
-_BAD_METHOD = "a method in upper case, such as GET, or * for any"
-_BAD_SEGMENT = "is no segment: letters, digits and -._~!$&'()*+,=:@ stand for themselves, {name} for any one segment"
+_BAD_METHOD = said("a method in upper case, such as GET, or * for any")
 
 
 def _pattern_flaws(path: str) -> list[str]:
     if not path.startswith("/"):
-        return ["must start with /"]
+        return [said("must start with /")]
     if len(path) > MAX_PATTERN:
-        return [f"at most {MAX_PATTERN} characters"]
+        return [said("at most %(most)d characters", most=MAX_PATTERN)]
     segments, slash = _split(path)
     if slash and segments and _key(segments[-1]) == _REST:
-        return ["a {name...} stands at the end, and takes a closing slash with it"]
+        return [said("a {name...} stands at the end, and takes a closing slash with it")]
     flaws = [reason for segment in segments if (reason := _segment_flaw(segment))]
     if any(_key(segment) == _REST for segment in segments[:-1]):
-        flaws.append("a {name...} stands at the end only")
+        flaws.append(said("a {name...} stands at the end only"))
     names = [found[1] for segment in segments if (found := _PLACE.fullmatch(segment))]
-    return [*flaws, *(f"{{{name}}} stands twice" for name in sorted({name for name in names if names.count(name) > 1}))]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [*flaws, *(said("{%(name)s} stands twice", name=name) for name in twice)]
 
 
 def _segment_flaw(segment: str) -> str | None:
     if not segment:
-        return "an empty segment (//)"
+        return said("an empty segment (//)")
     if segment in _NO_SEGMENT:
-        return f"'{segment}' is no segment: what it means is for others to say"
+        return said("'%(segment)s' is no segment: what it means is for others to say", segment=segment)
     if _SEGMENT.fullmatch(segment) or _PLACE.fullmatch(segment):
         return None
-    return f"'{segment}' {_BAD_SEGMENT}"
+    return said(
+        "'%(segment)s' is no segment: letters, digits and -._~!$&'()*+,=:@ stand for themselves, "
+        "{name} for any one segment",
+        segment=segment,
+    )
 
 
 def canonical_path(raw: str) -> CanonicalPath | None:

@@ -7,6 +7,7 @@ is a new thing; what was deleted matches nothing. The page of a role says so, fo
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from bitting.core.conditions import load_condition, parse_condition, store_condition, unbound, write_condition
@@ -15,6 +16,7 @@ from bitting.core.predicates import TRUE, Predicate, leaves
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.roles import EVERYTHING, NOTHING, Grant, RecordAction, Selection
 from bitting.core.schema import Catalogue, Dataset
+from bitting.core.wording import counted, mark, said
 
 MAX_GRANTS = 200
 MAX_NAMES = 300  # as many as a dataset has properties at most
@@ -36,7 +38,7 @@ def parse_grants(given: object, catalogue: Catalogue, path: str = "grants") -> t
     if not isinstance(given, list):
         raise InvalidInput.at(path, "a list of grants is expected")
     if len(given) > MAX_GRANTS:
-        raise InvalidInput.at(path, f"at most {MAX_GRANTS} grants")
+        raise InvalidInput.at(path, said("at most %(most)d grants", most=MAX_GRANTS))
     flaws: list[Flaw] = []
     grants: list[Grant] = []
     for index, item in enumerate(given):
@@ -78,30 +80,49 @@ def _parse_rights(fields: Mapping[str, object], dataset: Dataset) -> Grant:
     properties = {name: prop.id for name, prop in dataset.properties_by_name.items()}
     grant = Grant(
         dataset=dataset.id,
-        states=cast("Selection", read("states", lambda given: _selection(given, states, "state"), NOTHING)),
+        states=cast("Selection", read("states", lambda given: _selection(given, states, _STATES), NOTHING)),
         where=cast("Predicate | None", read("where", lambda given: _condition(given, dataset), None)),
         assigned_only=cast("bool", read("assignedOnly", _boolean, False)),
         record=cast("frozenset[RecordAction]", read("record", _actions, frozenset())),
-        to=cast("Selection", read("to", lambda given: _selection(given, states, "state"), NOTHING)),
-        view=cast("Selection", read("view", lambda given: _selection(given, properties, "property"), NOTHING)),
-        edit=cast("Selection", read("edit", lambda given: _selection(given, properties, "property"), NOTHING)),
+        to=cast("Selection", read("to", lambda given: _selection(given, states, _STATES), NOTHING)),
+        view=cast("Selection", read("view", lambda given: _selection(given, properties, _PROPERTIES), NOTHING)),
+        edit=cast("Selection", read("edit", lambda given: _selection(given, properties, _PROPERTIES), NOTHING)),
     )
     if flaws:
         raise InvalidInput(flaws)
     return grant
 
 
-def _selection(given: object, ids: Mapping[str, int], noun: str) -> Selection:
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """What is said of a list of names that isn't right."""
+
+    expected: str
+    too_many: str
+    unknown: str
+
+
+_STATES = _Texts(
+    said('a list of state names or "*" is expected'), mark("at most %(most)d state names"), said("no such state")
+)
+_PROPERTIES = _Texts(
+    said('a list of property names or "*" is expected'),
+    mark("at most %(most)d property names"),
+    said("no such property"),
+)
+
+
+def _selection(given: object, ids: Mapping[str, int], texts: _Texts) -> Selection:
     if given == "*":
         return EVERYTHING
     if not isinstance(given, list):
-        raise InvalidInput.at("", f'a list of {noun} names or "*" is expected')
+        raise InvalidInput.at("", texts.expected)
     if len(given) > MAX_NAMES:
-        raise InvalidInput.at("", f"at most {MAX_NAMES} {noun} names")
+        raise InvalidInput.at("", said(texts.too_many, most=MAX_NAMES))
     flaws = []
     for index, name in enumerate(given):
         if not isinstance(name, str) or name not in ids:
-            flaws.append(Flaw(str(index), f"no such {noun}"))
+            flaws.append(Flaw(str(index), texts.unknown))
         elif name in given[:index]:
             flaws.append(Flaw(str(index), "named twice"))
     if flaws:
@@ -112,9 +133,9 @@ def _selection(given: object, ids: Mapping[str, int], noun: str) -> Selection:
 def _actions(given: object) -> frozenset[RecordAction]:
     allowed: Collection[str] = [action.value for action in RecordAction]
     if not isinstance(given, list):
-        raise InvalidInput.at("", f"a list of {', '.join(allowed)} is expected")
+        raise InvalidInput.at("", said("a list of %(known)s is expected", known=", ".join(allowed)))
     flaws = [
-        Flaw(str(index), f"one of {', '.join(allowed)} is expected")
+        Flaw(str(index), said("one of %(known)s is expected", known=", ".join(allowed)))
         for index, name in enumerate(given)
         if name not in allowed
     ]
@@ -212,7 +233,7 @@ def _loaded(stored: object) -> Selection:
 
 # --- what is gone --------------------------------------------------------------------------------
 
-_OPENS_NOTHING = "names something that was deleted: this grant opens nothing"
+_OPENS_NOTHING = said("names something that was deleted: this grant opens nothing")
 
 
 def broken_parts(grants: Iterable[Grant], catalogue: Catalogue) -> list[Flaw]:
@@ -235,4 +256,9 @@ def _broken(grant: Grant, catalogue: Catalogue) -> Iterator[Flaw]:
     ):
         missing = 0 if selection == EVERYTHING else len(selection - standing.keys())
         if missing:
-            yield Flaw(field, f"names {missing} that {'was' if missing == 1 else 'were'} deleted: nothing opens by it")
+            reason = counted(
+                "names %(num)d that were deleted: nothing opens by it",
+                missing,
+                one="names %(num)d that was deleted: nothing opens by it",
+            )
+            yield Flaw(field, reason)

@@ -20,6 +20,7 @@ from itertools import islice
 from math import isinf
 
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import said
 
 MAX_DEPTH = 32
 MAX_TEXT = 100_000
@@ -43,7 +44,7 @@ class Malformed(ValueError):
     def __init__(self, offset: int, reason: str) -> None:
         self.offset = offset
         self.reason = reason
-        super().__init__(f"{reason} (byte {offset})")
+        super().__init__(said("%(reason)s (byte %(offset)d)", reason=reason, offset=offset))
 
 
 def parse(raw: bytes, *, max_depth: int = MAX_DEPTH) -> object:
@@ -60,7 +61,7 @@ def parse(raw: bytes, *, max_depth: int = MAX_DEPTH) -> object:
     text = _decode(raw)
     deep = _too_deep(text, max_depth)
     if deep is not None:
-        raise InvalidInput.at(_path_at(text, deep), f"must not be nested deeper than {max_depth}")
+        raise InvalidInput.at(_path_at(text, deep), said("must not be nested deeper than %(most)d", most=max_depth))
     value = _read(text)
     flaws = list(islice(_all_flaws(value), _MAX_FLAWS))
     if flaws:
@@ -84,9 +85,9 @@ def text_flaw(text: str) -> str | None:
     text: any text. Returns a reason, or None if it is fine.
     """
     if len(text) > MAX_TEXT:
-        return f"must have at most {MAX_TEXT} characters"
+        return said("must have at most %(most)d characters", most=MAX_TEXT)
     if _UNSTORABLE.search(text):
-        return "must not contain NUL characters or lone surrogates"
+        return said("must not contain NUL characters or lone surrogates")
     return None
 
 
@@ -98,13 +99,13 @@ def path_label(name: str) -> str:
 
 def _decode(raw: bytes) -> str:
     if raw.startswith(codecs.BOM_UTF8):
-        raise Malformed(0, "must not begin with a byte order mark")
+        raise Malformed(0, said("must not begin with a byte order mark"))
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         offset = error.start
     # Raised here, not above: the decoder's error holds the whole input and would hang on ours as its context.
-    raise Malformed(offset, "must be UTF-8")
+    raise Malformed(offset, said("must be UTF-8"))
 
 
 def _read(text: str) -> object:
@@ -113,7 +114,7 @@ def _read(text: str) -> object:
         return value
     except json.JSONDecodeError as error:
         offset = len(text[: error.pos].encode())
-    raise Malformed(offset, "is not valid JSON")
+    raise Malformed(offset, said("is not valid JSON"))
 
 
 def _too_deep(text: str, max_depth: int) -> int | None:
@@ -176,18 +177,18 @@ def _integer(literal: str) -> int | _Refused:
         number = int(literal)
         if number in INT64:
             return number
-    return _Refused("must be an integer of 64 bits")
+    return _Refused(said("must be an integer of 64 bits"))
 
 
 def _float(literal: str) -> float | _Refused:
     if len(literal) > _MAX_NUMBER:
-        return _Refused(f"must be a number of at most {_MAX_NUMBER} characters")
+        return _Refused(said("must be a number of at most %(most)d characters", most=_MAX_NUMBER))
     number = float(literal)
-    return _Refused("must be a number that a double can hold") if isinf(number) else number
+    return _Refused(said("must be a number that a double can hold")) if isinf(number) else number
 
 
 def _constant(_: str) -> _Refused:
-    return _Refused("must be a finite number; NaN and Infinity are not JSON")
+    return _Refused(said("must be a finite number; NaN and Infinity are not JSON"))
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -236,7 +237,7 @@ def _name_flaws(members: dict[str, object], path: tuple[str | int, ...]) -> Iter
     for name in members:
         reason = text_flaw(name)
         if reason is not None:
-            yield Flaw(_dotted((*path, name)), f"as a member name {reason}")
+            yield Flaw(_dotted((*path, name)), said("as a member name %(reason)s", reason=reason))
 
 
 def _children(value: object) -> Iterator[tuple[str | int, object]]:

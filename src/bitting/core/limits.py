@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from bitting.core.jsontext import path_label
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import said
 
 MAX_RATE_LIMITS = 10
 MAX_LIMIT = 1_000_000_000
@@ -73,7 +74,7 @@ def parse_rate_limits(value: object, path: str = "rateLimits") -> tuple[RateLimi
     if not isinstance(value, list):
         raise InvalidInput.at(path, "must be a list")
     if len(value) > MAX_RATE_LIMITS:
-        raise InvalidInput.at(path, f"must have at most {MAX_RATE_LIMITS} entries")
+        raise InvalidInput.at(path, said("must have at most %(most)d entries", most=MAX_RATE_LIMITS))
     _refuse([*_entry_flaws(value, path), *_repeated_names(value, path)])
     return tuple(_rate_limit(entry) for entry in value)
 
@@ -119,12 +120,12 @@ def _repeated_names(entries: list[object], path: str) -> Iterator[Flaw]:
 def _object_flaws(value: object, path: str, fields: Mapping[str, Check]) -> Iterator[Flaw]:
     """Hold an object against a table of fields, all of them required."""
     if not isinstance(value, dict):
-        yield Flaw(path, f"must be an object with {', '.join(fields)}")
+        yield Flaw(path, said("must be an object with %(fields)s", fields=", ".join(fields)))
         return
     for name in value.keys() - fields.keys():
         yield Flaw(f"{path}.{path_label(str(name))}", "is not a known field")
     for name, check in fields.items():
-        reason = check(value[name]) if name in value else "is required"
+        reason = check(value[name]) if name in value else said("is required")
         if reason is not None:
             yield Flaw(f"{path}.{name}", reason)
 
@@ -132,19 +133,20 @@ def _object_flaws(value: object, path: str, fields: Mapping[str, Check]) -> Iter
 def _name_flaw(value: object) -> str | None:
     if isinstance(value, str) and _NAME.fullmatch(value):
         return None
-    return "must be 1 to 32 lower-case letters, digits, underscores and hyphens, and start with a letter"
+    return said("must be 1 to 32 lower-case letters, digits, underscores and hyphens, and start with a letter")
 
 
 def _refill_flaw(value: object) -> str | None:
     if isinstance(value, str) and value in list(Refill):
         return None
-    return f"must be one of {', '.join(Refill)}"
+    return said("must be one of %(known)s", known=", ".join(Refill))
 
 
 def _from_one_to(highest: int) -> Check:
     def check(value: object) -> str | None:
         whole = isinstance(value, int) and not isinstance(value, bool)
-        return None if whole and value in range(1, highest + 1) else f"must be an integer from 1 to {highest}"
+        fits = whole and value in range(1, highest + 1)
+        return None if fits else said("must be an integer from 1 to %(most)d", most=highest)
 
     return check
 

@@ -6,6 +6,7 @@ from typing import cast
 
 from bitting.core.jsontext import canonical, parse
 from bitting.core.problems import InvalidInput
+from bitting.core.wording import said
 
 MAX_BYTES = 4096
 
@@ -22,7 +23,8 @@ def check_metadata(value: object, path: str = "metadata") -> dict[str, object]:
         raise InvalidInput.at(path, "must be an object")
     raw = _canonical(value, path)
     if len(raw) > MAX_BYTES:
-        raise InvalidInput.at(path, f"must take at most {MAX_BYTES} bytes as compact JSON, not {len(raw)}")
+        reason = said("must take at most %(most)d bytes as compact JSON, not %(bytes)d", most=MAX_BYTES, bytes=len(raw))
+        raise InvalidInput.at(path, reason)
     return _reread(raw, path)
 
 

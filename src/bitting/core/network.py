@@ -16,6 +16,7 @@ from functools import cached_property
 from itertools import groupby
 
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import said
 
 MAX_NETWORKS = 100
 
@@ -28,7 +29,7 @@ _GROUP = re.compile(r"[0-9A-Fa-f]{1,4}")
 _LENGTH = re.compile(r"0|[1-9][0-9]{0,2}")
 _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
 
-_NOT_A_NETWORK = "must be an IPv4 or IPv6 address or network, such as 10.0.0.0/8"
+_NOT_A_NETWORK = said("must be an IPv4 or IPv6 address or network, such as 10.0.0.0/8")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -115,7 +116,7 @@ def parse_networks(entries: object, path: str = "allowedIps") -> Networks:
     if not isinstance(entries, list):
         raise InvalidInput.at(path, "must be a list of addresses and networks")
     if len(entries) > MAX_NETWORKS:
-        raise InvalidInput.at(path, f"must have at most {MAX_NETWORKS} entries")
+        raise InvalidInput.at(path, said("must have at most %(most)d entries", most=MAX_NETWORKS))
     parsed = [_parse_network(entry) for entry in entries]
     flaws = [Flaw(f"{path}.{place}", result) for place, result in enumerate(parsed) if isinstance(result, str)]
     if flaws:
@@ -224,12 +225,16 @@ def _parse_network(entry: object) -> _Range | str:
 def _sized(address: Address, text: str, length: str) -> _Range | str:
     bits = 128 if ":" in text else 32
     if not _LENGTH.fullmatch(length) or int(length) > bits:
-        return f"must end in a length from 0 to {bits}"
+        return said("must end in a length from 0 to %(most)d", most=bits)
     size = 1 << (bits - int(length))
     value = _MAPPED | address.point - _V4_BASE if bits == 128 and address.version == 4 else address.point
     # The base of the IPv4 stretch is a multiple of every size, so the point itself can be tested.
     if value % size:
-        return f"must have no bits set behind its length; is {address} with or without /{length} meant?"
+        return said(
+            "must have no bits set behind its length; is %(address)s with or without /%(length)s meant?",
+            address=address,
+            length=length,
+        )
     return _Range(address.point, address.point + size - 1)
 
 

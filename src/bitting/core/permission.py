@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bitting.core.authority import OWN_SCOPES, VERIFY, Access, UserType, access_permits, holds_verify
+from bitting.core.authority import OWN_SCOPES, VERIFY, Access, access_permits, holds_verify
 from bitting.core.calls import Call
 from bitting.core.decisions import ALLOWED, Decision, insufficient
 from bitting.core.principal import Kind, Principal
+from bitting.core.wording import Said, said
 
 
 def may_use_scope(principal: Principal, scope: str) -> Decision:
@@ -19,7 +20,11 @@ def may_use_scope(principal: Principal, scope: str) -> Decision:
         if holds_verify(principal.user_type, principal.access, principal.scopes):
             return ALLOWED
         return insufficient(
-            f"The scope '{VERIFY}' is missing: it is listed in a key's scopes, or held by full keys of administrators."
+            said(
+                "The scope '%(scope)s' is missing: "
+                "it is listed in a key's scopes, or held by full keys of administrators.",
+                scope=VERIFY,
+            )
         )
     if not access_permits(principal.access, principal.scopes, scope, principal.declared):
         return insufficient(_missing(principal.access, scope))
@@ -28,15 +33,20 @@ def may_use_scope(principal: Principal, scope: str) -> Decision:
         needed = rule.person if principal.user is not None else rule.minimum
         if principal.user_type.rank < needed.rank:
             return insufficient(
-                f"The user type '{needed}' is needed for '{scope}'; this principal's is '{principal.user_type}'."
+                said(
+                    "The user type '%(needed)s' is needed for '%(scope)s'; this principal's is '%(own)s'.",
+                    needed=needed,
+                    scope=scope,
+                    own=principal.user_type,
+                )
             )
     return ALLOWED
 
 
-def _missing(access: Access, scope: str) -> str:
+def _missing(access: Access, scope: str) -> Said:
     if access is Access.READ_ONLY:
-        return f"The scope '{scope}' is missing: this key is read-only."
-    return f"The scope '{scope}' is missing: this key is limited to the scopes that it lists."
+        return said("The scope '%(scope)s' is missing: this key is read-only.", scope=scope)
+    return said("The scope '%(scope)s' is missing: this key is limited to the scopes that it lists.", scope=scope)
 
 
 def may_call(principal: Principal, call: Call) -> Decision:
@@ -46,17 +56,20 @@ def may_call(principal: Principal, call: Call) -> Decision:
     return ALLOWED if call.scope is None else may_use_scope(principal, call.scope)
 
 
-def may_administer(principal: Principal, what: str) -> Decision:
-    """Whether a principal is an administrator or owner; `what` names the thing in the reason."""
-    if principal.is_administrator:
-        return ALLOWED
-    return insufficient(f"The user type '{UserType.ADMINISTRATOR}' is needed to {what}.")
+READS_OTHERS = said("The user type 'administrator' is needed to read other users.")
+MAKES_LINKS = said("The user type 'administrator' is needed to make links for users.")
+MANAGES_USERS = said("The user type 'administrator' is needed to manage users.")
+
+
+def may_administer(principal: Principal, reason: str) -> Decision:
+    """Whether a principal is an administrator or owner; reason: what is said to any other."""
+    return ALLOWED if principal.is_administrator else insufficient(reason)
 
 
 def may_write_users(principal: Principal) -> Decision:
     """Only sessions, the operator, and `full` keys without end, addresses, environment, limits or quota (DESIGN §3)."""
     if not principal.is_administrator:
-        return may_administer(principal, "manage users")
+        return may_administer(principal, MANAGES_USERS)
     key = principal.key
     if principal.kind is not Kind.KEY or key is None:
         return ALLOWED

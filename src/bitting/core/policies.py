@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from bitting.core.decisions import ALLOWED, Decision, insufficient
 from bitting.core.principal import KeyFacts
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import counted
 
 DAY = 86_400_000_000  # microseconds
 MAX_LIFE_DAYS = 36_500
@@ -65,4 +66,5 @@ def _life_flaws(policies: Policies, key: KeyFacts) -> list[Flaw]:
     days = policies.max_life_days
     if days is None or (key.expires_at is not None and key.expires_at <= key.created_at + days * DAY):
         return []
-    return [Flaw("expiresAt", f"this workspace's policy asks for an end at most {days} days after the key's creation")]
+    reason = counted("this workspace's policy asks for an end at most %(num)d days after the key's creation", days)
+    return [Flaw("expiresAt", reason)]

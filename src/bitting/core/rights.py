@@ -14,6 +14,7 @@ from bitting.core.predicates import FALSE, TRUE, Predicate, StateIn, all_of
 from bitting.core.problems import InvalidInput
 from bitting.core.reach import Reach, Rule
 from bitting.core.roles import NOTHING, RecordAction, chosen
+from bitting.core.wording import said
 
 MAX_CREATIONS = 1000
 MAX_RIGHTS = 500  # in one state
@@ -75,7 +76,9 @@ def rights_in(reach: Reach, state: int) -> list[Rights]:
             if both.when != FALSE and both.any:
                 combined[both.when] = _added(combined.get(both.when), both)
         if len(combined) > MAX_RIGHTS:
-            raise InvalidInput.at("role", f"the roles together give more than {MAX_RIGHTS} different rights")
+            raise InvalidInput.at(
+                "role", said("the roles together give more than %(most)d different rights", most=MAX_RIGHTS)
+            )
         found = combined
     always = found.get(TRUE)
     return [one for one in found.values() if one is always or always is None or not one.within(always)]
@@ -143,5 +146,7 @@ def _outermost(ways: Iterable[_Way]) -> list[_Way]:
         same[:] = [(less, fewer) for less, fewer in same if not (less <= states and fewer <= edit)]
         same.append((states, edit))
         if sum(map(len, found.values())) > MAX_CREATIONS:
-            raise InvalidInput.at("action", f"the roles give more than {MAX_CREATIONS} different ways to create")
+            raise InvalidInput.at(
+                "action", said("the roles give more than %(most)d different ways to create", most=MAX_CREATIONS)
+            )
     return [(when, states, edit) for when, some in found.items() for states, edit in some]

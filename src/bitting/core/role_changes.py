@@ -20,6 +20,7 @@ from bitting.core.explain import in_words
 from bitting.core.predicates import FALSE, Assigned, Predicate, all_of
 from bitting.core.roles import Grant, RecordAction, and_parts, chosen, selects
 from bitting.core.schema import Catalogue, Dataset
+from bitting.core.wording import said
 
 LATER = -1
 """Stands for every state, or property, that is added later: no id is negative."""
@@ -124,7 +125,7 @@ def _by_place(rights: Iterable[Right]) -> dict[tuple[int, int, str], list[Right]
 
 # --- in words ------------------------------------------------------------------------------------
 
-_LATER_STATE, _LATER_PROPERTIES = "in a state added later", "properties added later"
+_LATER_STATE, _LATER_PROPERTIES = said("in a state added later"), said("properties added later")
 
 
 def rights_in_words(rights: Iterable[Right], catalogue: Catalogue) -> list[str]:

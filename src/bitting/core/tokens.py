@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NoReturn, final
 
+from bitting.core.wording import said
+
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 RANDOM_LENGTH = 40
 CHECKSUM_LENGTH = 6
@@ -54,9 +56,9 @@ def check_prefix(text: str) -> str | None:
     Returns a reason, or None if it is allowed (DESIGN §2).
     """
     if not 1 <= len(text) <= _MAX_PREFIX:
-        return f"must have 1 to {_MAX_PREFIX} characters"
+        return said("must have 1 to %(most)d characters", most=_MAX_PREFIX)
     if not _PREFIX_SHAPE.fullmatch(text):
-        return "must be lower-case letters, digits and inner underscores, and start with a letter"
+        return said("must be lower-case letters, digits and inner underscores, and start with a letter")
     return None
 
 
@@ -67,9 +69,9 @@ def check_environment(text: str) -> str | None:
     Returns a reason, or None if it is allowed (DESIGN §2).
     """
     if not 1 <= len(text) <= _MAX_ENVIRONMENT:
-        return f"must have 1 to {_MAX_ENVIRONMENT} characters"
+        return said("must have 1 to %(most)d characters", most=_MAX_ENVIRONMENT)
     if not _ENVIRONMENT_SHAPE.fullmatch(text):
-        return "must be lower-case letters and digits, and start with a letter"
+        return said("must be lower-case letters and digits, and start with a letter")
     return None
 
 

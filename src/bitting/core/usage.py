@@ -16,6 +16,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from bitting.core.principal import WorkspaceId
 from bitting.core.problems import InvalidInput
+from bitting.core.wording import counted, mark, said
 
 MAX_NAMES = 50
 """Different scopes and datasets of one key in one minute; what goes past them is counted without their names."""
@@ -91,12 +92,20 @@ def span(step: Step, start: int | None, end: int | None, now: int) -> Span:
     since = kept_since(step, now)
     if since is not None and begin < since:
         days = _KEPT[step] // Step.DAY.micros
-        reason = f"by {step.name.lower()} usage is kept for {days} days: ask for a later time, or by a longer step"
+        reason = counted(
+            "by %(step)s usage is kept for %(num)d days: ask for a later time, or by a longer step",
+            days,
+            step=said(_STEP[step]),
+        )
         raise InvalidInput.at("query.from", reason)
     if last - first > _LONGEST[step]:
         days = _LONGEST[step] // Step.DAY.micros
-        raise InvalidInput.at("query.to", f"by {step.name.lower()} at most {days} days are answered at once")
+        reason = counted("by %(step)s at most %(num)d days are answered at once", days, step=said(_STEP[step]))
+        raise InvalidInput.at("query.to", reason)
     return found
+
+
+_STEP = {Step.MINUTE: mark("minute"), Step.HOUR: mark("hour"), Step.DAY: mark("day")}
 
 
 class Place(NamedTuple):

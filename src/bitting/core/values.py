@@ -17,6 +17,7 @@ from bitting.core.ids import is_id
 from bitting.core.jsontext import INT64, text_flaw
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import Property, PropertyType
+from bitting.core.wording import said
 
 MAX_ELEMENTS = 1000
 
@@ -34,7 +35,7 @@ _INSTANTS = range(
     (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND,
     (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND + 1,
 )
-_AN_INSTANT = "must be a date and time with offset, such as 2026-01-02T03:04:05Z"
+_AN_INSTANT = said("must be a date and time with offset, such as 2026-01-02T03:04:05Z")
 
 
 def store_value(prop: Property, value: object, path: str) -> object:
@@ -130,7 +131,7 @@ def _store_list(prop: Property, value: object, path: str) -> object:
     if not isinstance(value, list):
         raise InvalidInput.at(path, "must be a list")
     if len(value) > MAX_ELEMENTS:
-        raise InvalidInput.at(path, f"must have at most {MAX_ELEMENTS} elements")
+        raise InvalidInput.at(path, said("must have at most %(most)d elements", most=MAX_ELEMENTS))
     flaws: list[Flaw] = []
     elements = [_try_one(prop, element, f"{path}.{place}", flaws) for place, element in enumerate(value)]
     if flaws:
@@ -214,9 +215,9 @@ def _choice(options: Collection[str], value: object) -> str:
     return value
 
 
-def _id(kind: str, what: str, value: object) -> str:
+def _id(kind: str, expected: str, value: object) -> str:
     if not isinstance(value, str) or not is_id(kind, value):
-        raise _refused(f"must be the id of a {what}, {kind}_…")
+        raise _refused(expected)
     return value
 
 
@@ -228,8 +229,8 @@ _STORED: dict[PropertyType, Callable[[object], object]] = {
     PropertyType.BOOLEAN: _boolean,
     PropertyType.DATE: _date,
     PropertyType.DATETIME: parse_instant,
-    PropertyType.USER: partial(_id, "usr", "user"),
-    PropertyType.RECORD: partial(_id, "rec", "record"),
+    PropertyType.USER: partial(_id, "usr", said("must be the id of a user, usr_…")),
+    PropertyType.RECORD: partial(_id, "rec", said("must be the id of a record, rec_…")),
 }
 
 # SQLite reads a JSON true as 1, PostgreSQL writes the double 1e2 as 100: the declared type decides on the way out.

@@ -11,6 +11,7 @@ from bitting.core.predicates import mentions_user
 from bitting.core.reach import Reach
 from bitting.core.roles import EVERYTHING, Grant, Role, Selection, chosen, selects
 from bitting.core.schema import Dataset, Property
+from bitting.core.wording import Said, joined, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Why:
     words: str
 
 
-DELETED = "something that was deleted"
-DELETED_OR_HIDDEN = "something that was deleted, or that your own role hides"
+DELETED = said("something that was deleted")
+DELETED_OR_HIDDEN = said("something that was deleted, or that your own role hides")
 
 
 def why_seen(reach: Reach, record: Facts, prop: Property | None, gone: str = DELETED) -> Why:
@@ -45,23 +46,33 @@ def why_seen(reach: Reach, record: Facts, prop: Property | None, gone: str = DEL
         prop: one of the dataset's properties.
         gone: what a condition names that the dataset doesn't have.
     """
-    what = "the record" if prop is None else f"'{prop.name}'"
+    what = said("the record") if prop is None else f"'{prop.name}'"
     if not reach.bound:
-        return Why(True, (), f"Yes: no role bounds this key, so it sees {what}.")
-    said = tuple(says for role in reach.bound for says in _role_says(reach, role, record, prop, gone))
-    silent = [role.id for role in reach.bound if not any(one.allows for one in said if one.role == role.id)]
+        return Why(True, (), said("Yes: no role bounds this key, so it sees %(what)s.", what=what))
+    grants = tuple(says for role in reach.bound for says in _role_says(reach, role, record, prop, gone))
+    silent = [role.id for role in reach.bound if not any(one.allows for one in grants if one.role == role.id)]
     if silent:
-        roles = " and ".join(f"role {role}" for role in dict.fromkeys(silent))
-        return Why(False, said, f"No: no grant of {roles} shows {what} of this record.")
+        roles = joined(_AND, [said("role %(role)d", role=role) for role in dict.fromkeys(silent)])
+        words = said("No: no grant of %(roles)s shows %(what)s of this record.", roles=roles, what=what)
+        return Why(False, grants, words)
     if prop is None and not reach.exists(record):
-        return Why(False, said, "No: both roles show something of the record, but no property that the other shows.")
-    by = " and ".join(f"grant {one.grant} of role {one.role}" for one in _first_of_each(said))
-    return Why(True, said, f"Yes: {by} {'shows' if len(reach.bound) == 1 else 'show'} {what}.")
+        return Why(False, grants, _NOTHING_OF_BOTH)
+    by = joined(
+        _AND,
+        [said("grant %(grant)d of role %(role)d", grant=one.grant, role=one.role) for one in _first_of_each(grants)],
+    )
+    if len(reach.bound) == 1:
+        return Why(True, grants, said("Yes: %(grants)s shows %(what)s.", grants=by, what=what))
+    return Why(True, grants, said("Yes: %(grants)s show %(what)s.", grants=by, what=what))
 
 
-def _first_of_each(said: tuple[GrantSays, ...]) -> Iterator[GrantSays]:
+_AND = said(" and ")
+_NOTHING_OF_BOTH = said("No: both roles show something of the record, but no property that the other shows.")
+
+
+def _first_of_each(grants: tuple[GrantSays, ...]) -> Iterator[GrantSays]:
     seen: set[int] = set()
-    for one in said:
+    for one in grants:
         if one.allows and one.role not in seen:
             seen.add(one.role)
             yield one
@@ -71,37 +82,38 @@ def _role_says(reach: Reach, role: Role, record: Facts, prop: Property | None, g
     for place, grant in enumerate(role.grants):
         if grant.dataset == reach.dataset.id:
             reason = _refusal(reach, grant, record, prop, gone)
-            yield GrantSays(role.id, place, reason is None, reason or "It shows it.")
+            yield GrantSays(role.id, place, reason is None, reason or said("It shows it."))
 
 
-def _refusal(reach: Reach, grant: Grant, record: Facts, prop: Property | None, gone: str) -> str | None:
+def _refusal(reach: Reach, grant: Grant, record: Facts, prop: Property | None, gone: str) -> Said | None:
     """What keeps a grant from showing it; None: nothing does."""
     dataset = reach.dataset
     if not selects(grant.states, record.state):
         state = dataset.states_by_id[record.state].name
-        return f"It is for records that are {_states(grant.states, dataset)}; this one is {state}."
+        states = _states(grant.states, dataset)
+        return said("It is for records that are %(states)s; this one is %(state)s.", states=states, state=state)
     if prop is not None and not selects(grant.view, prop.id):
-        return f"It doesn't show '{prop.name}'."
+        return said("It doesn't show '%(name)s'.", name=prop.name)
     if prop is None and not chosen(grant.view, dataset.properties_by_id):
-        return "It shows no property."
+        return said("It shows no property.")
     if grant.assigned_only and not reach.has_user:
-        return "It is for assigned records only, and this key belongs to no user."
+        return said("It is for assigned records only, and this key belongs to no user.")
     if grant.assigned_only and not is_assigned(record):
-        return "It is for assigned records only, and the key's owner is neither the author nor named in this one."
+        return said("It is for assigned records only, and the key's owner is neither the author nor named in this one.")
     return None if grant.where is None else _unmet(reach, grant, record, gone)
 
 
-def _unmet(reach: Reach, grant: Grant, record: Facts, gone: str) -> str | None:
+def _unmet(reach: Reach, grant: Grant, record: Facts, gone: str) -> Said | None:
     condition = None if grant.where is None else bind(grant.where, reach.dataset)
     if condition is None:
-        return f"Its condition names {gone}, so it opens nothing."
+        return said("Its condition names %(gone)s, so it opens nothing.", gone=gone)
     if mentions_user(condition) and not reach.has_user:
-        return "Its condition asks for the key's owner, and this key belongs to no user."
+        return said("Its condition asks for the key's owner, and this key belongs to no user.")
     if holds(condition, record):
         return None
-    return f"Its condition isn't met: {in_words(condition, reach.dataset)}."
+    return said("Its condition isn't met: %(clause)s.", clause=in_words(condition, reach.dataset))
 
 
 def _states(states: Selection, dataset: Dataset) -> str:
     names = [state.name for state in dataset.states if states == EVERYTHING or state.id in states]
-    return " or ".join(names) or "in states that were deleted"
+    return joined(said(" or "), names) if names else said("in states that were deleted")

@@ -19,6 +19,7 @@ from bitting.core.errors import SourceUnavailable
 from bitting.core.predicates import TRUE, Predicate, mentions_user
 from bitting.core.schema import Property, PropertyType
 from bitting.core.values import answer_value, format_instant
+from bitting.core.wording import said
 from bitting.dashboards.widgets import Kind, Named, Widget, problem_of
 from bitting.sqlalchemy.aggregates import Total, as_number
 from bitting.store.record_aggregates import RecordAggregates
@@ -29,8 +30,8 @@ DEFAULT_LIMIT = 20
 MAX_POINTS = 1000
 _DATE_LENGTH = len("2026-01-31")
 
-_DELETED = "It names something that was deleted, and shows nothing until it is changed."
-_NOBODY = "Its filter asks for the user who reads it, and this key belongs to nobody."
+_DELETED = said("It names something that was deleted, and shows nothing until it is changed.")
+_NOBODY = said("Its filter asks for the user who reads it, and this key belongs to nobody.")
 
 
 def widget_data(reading: Reading, widget: Widget, scope: DatasetScope | None) -> dict[str, Any]:

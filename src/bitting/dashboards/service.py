@@ -20,6 +20,7 @@ from bitting.core.errors import NotFound, Refused, enforce
 from bitting.core.ids import is_id, new_id
 from bitting.core.permission import may_use_scope
 from bitting.core.values import format_instant
+from bitting.core.wording import said
 from bitting.dashboards.data import widget_data
 from bitting.dashboards.widgets import Widget, is_known, load_widget, name_widget, parse_widgets, store_widget
 from bitting.store.records import DatasetScope
@@ -157,7 +158,7 @@ def _check_sees_all(row: DashboardRow, viewer: Viewer) -> None:
         Refused: when the dashboard has widgets that are hidden from the viewer.
     """
     if not viewer.sees_all(row):
-        reason = "This dashboard has widgets that this role doesn't show, and they would be lost."
+        reason = said("This dashboard has widgets that this role doesn't show, and they would be lost.")
         raise Refused(insufficient(reason))
 
 

@@ -23,6 +23,7 @@ from bitting.core.conditions.writing import deleted
 from bitting.core.predicates import TRUE, Predicate, StateIn, Unbound, leaves
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import RESERVED_NAMES, Dataset, Property, PropertyType
+from bitting.core.wording import said
 from bitting.sqlalchemy.aggregates import Step
 from bitting.store.record_aggregates import MEASURED, is_time
 from bitting.store.records import DatasetScope
@@ -45,7 +46,7 @@ TAKES: dict[Kind, frozenset[str]] = {
 _NEEDS = {"sum": ("property",), "average": ("property",), "breakdown": ("groupBy",)}
 _OPTIONS = ("property", "groupBy", "step", "fields", "sort", "limit")
 
-_UNKNOWN = "no such property"
+_UNKNOWN = said("no such property")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,9 @@ class _Reader:
         given, kind = self.given, self.kind
         takes = TAKES[kind]
         self.flaws += [
-            Flaw(name, f"not for a widget of kind {kind}") for name in _OPTIONS if name in given.keys() - takes
+            Flaw(name, said("not for a widget of kind %(kind)s", kind=kind))
+            for name in _OPTIONS
+            if name in given.keys() - takes
         ]
         self.flaws += [Flaw(name, "required") for name in _NEEDS.get(kind, ()) if name not in given]
         if self.scope is None:
@@ -295,12 +298,12 @@ def name_widget(widget: Widget, dataset: Dataset | None) -> dict[str, Any]:
 def problem_of(widget: Widget, dataset: Dataset | None) -> str | None:
     """What is wrong with a widget as things stand; None when nothing is."""
     if dataset is None:
-        return "Its dataset was deleted."
+        return said("Its dataset was deleted.")
     gone = [ident for ident in widget.properties() if ident not in dataset.properties_by_id]
     if gone:
-        return "It names a property that was deleted."
+        return said("It names a property that was deleted.")
     if any(ident not in dataset.states_by_id for ident in widget.states()):
-        return "Its filter names a state that was deleted."
+        return said("Its filter names a state that was deleted.")
     return None
 
 

@@ -13,6 +13,7 @@ from bitting.core.decisions import ALLOWED, Decision, insufficient
 from bitting.core.errors import Conflict, enforce
 from bitting.core.principal import Principal
 from bitting.core.problems import InvalidInput
+from bitting.core.wording import said
 from bitting.datasets.drafts import MAX_DATASETS
 from bitting.datasets.mapping import Mapped, fitted_dataset_name, map_table
 from bitting.datasets.views import check_name_free, dataset_view, find_dataset
@@ -95,7 +96,7 @@ def _look(backend: Backend, context: Context, given: dict[str, Any]) -> Mapped:
 
 def _no_connection(backend: Backend, principal: Principal, name: str) -> str:
     if not principal.is_operator:
-        return "no connection of this name is open to this workspace"
+        return said("no connection of this name is open to this workspace")
     if name in backend.connections.attachable:
         return f"the settings don't open it to this workspace: add {principal.workspace} to its 'workspaces'"
     there = ", ".join(backend.connections.attachable) or "none"
@@ -104,7 +105,7 @@ def _no_connection(backend: Backend, principal: Principal, name: str) -> str:
 
 def _no_table(principal: Principal, table: str, *, listed: bool) -> str:
     if not principal.is_operator:
-        return "no such table or view among those that the settings list"
+        return said("no such table or view among those that the settings list")
     if listed:
         return f"there is no table or view '{table}' in that database"
     return f"the settings don't list it: add '{table}' to the connection's 'tables'"
@@ -114,7 +115,7 @@ def _kept(change: Change, name: str, title: str, mapped: Mapped) -> dict[str, An
     catalogue = change.datasets.catalogue()
     check_name_free(catalogue, name, None)
     if len(catalogue.datasets) >= MAX_DATASETS:
-        raise Conflict(f"A workspace has at most {MAX_DATASETS} datasets.")
+        raise Conflict(said("A workspace has at most %(most)d datasets.", most=MAX_DATASETS))
     dataset_id = change.datasets.insert(name, title, change.now, mapped.source)
     change.datasets.put_states(dataset_id, mapped.states)
     change.datasets.put_properties(dataset_id, mapped.properties)

@@ -8,15 +8,16 @@ from typing import Any
 
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import RESERVED_NAMES, Catalogue, Dataset, Property, PropertyType, State
+from bitting.core.wording import said
 
 MAX_DATASETS = 200
 MAX_INDEXED = 40
 MAX_USER_PROPERTIES = 20
 
 UNUSABLE_NAMES = RESERVED_NAMES | {"any", "all", "not"}
-_HAS_A_MEANING = "this name has a meaning of its own in filters"
+_HAS_A_MEANING = said("this name has a meaning of its own in filters")
 # Types whose values are too many or too long to be looked up one by one.
-_UNINDEXABLE = "a property with several values can't be indexed"
+_UNINDEXABLE = said("a property with several values can't be indexed")
 
 
 def draft_states(given: list[dict[str, Any]], standing: Dataset | None) -> tuple[State, ...]:
@@ -62,7 +63,9 @@ def draft_properties(
 
 # --- attached datasets ---------------------------------------------------------------------------
 
-_ATTACH_ANEW = "is read from the table as it was attached: delete the dataset (the table stays) and attach it anew"
+_ATTACH_ANEW = said(
+    "is read from the table as it was attached: delete the dataset (the table stays) and attach it anew"
+)
 
 
 def draft_attached_states(given: list[dict[str, Any]], standing: Dataset) -> tuple[State, ...]:
@@ -107,7 +110,7 @@ def draft_attached_properties(given: list[dict[str, Any]], standing: Dataset) ->
 def _new_part_flaws(path: str, given: list[dict[str, Any]]) -> Iterator[Flaw]:
     for index, item in enumerate(given):
         if not item.get("id"):
-            yield Flaw(f"{path}.{index}.id", f"required: a new one {_ATTACH_ANEW}")
+            yield Flaw(f"{path}.{index}.id", said("required: a new one %(attach)s", attach=_ATTACH_ANEW))
 
 
 # --- the parts -----------------------------------------------------------------------------------
@@ -161,9 +164,12 @@ def check_amount(properties: tuple[Property, ...], others: Iterable[Dataset]) ->
     indexed = sum(prop.indexed for prop in properties)
     elsewhere = sum(prop.indexed for dataset in others for prop in dataset.properties)
     if indexed and indexed + elsewhere > MAX_INDEXED:
-        raise InvalidInput.at("properties", f"a workspace has at most {MAX_INDEXED} indexed properties")
+        raise InvalidInput.at(
+            "properties", said("a workspace has at most %(most)d indexed properties", most=MAX_INDEXED)
+        )
     if sum(prop.type is PropertyType.USER for prop in properties) > MAX_USER_PROPERTIES:
-        raise InvalidInput.at("properties", f"a dataset has at most {MAX_USER_PROPERTIES} properties of type user")
+        reason = said("a dataset has at most %(most)d properties of type user", most=MAX_USER_PROPERTIES)
+        raise InvalidInput.at("properties", reason)
 
 
 def _part_flaws(path: str, given: list[dict[str, Any]], known: Mapping[int, object]) -> Iterator[Flaw]:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import Column, ColumnKind, Property, Source, State
+from bitting.core.wording import counted, joined, mark, said, told_by
 from bitting.datasets.drafts import UNUSABLE_NAMES
 from bitting.store.attached_checks import different_values, fitting_kinds, probe, uniqueness
 from bitting.store.reflection import INSTANT_TEXTS, UNIX_KINDS, FoundColumn, FoundTable
@@ -133,12 +134,13 @@ class _Mapping:
     # --- columns with a meaning of their own ---
 
     def _read_formats(self) -> None:
-        for name, said in self._given.get("datetimes", {}).items():
-            column, kind = self._table.column(name), FORMATS[said]
+        for name, form in self._given.get("datetimes", {}).items():
+            column, kind = self._table.column(name), FORMATS[form]
             if column is None:
                 self._flaws.append(Flaw(f"datetimes.{name}", self._no_column()))
             elif kind not in column.kinds:
-                self._flaws.append(Flaw(f"datetimes.{name}", f"a column of the type {column.declared} is not that"))
+                reason = said("a column of the type %(type)s is not that", type=column.declared)
+                self._flaws.append(Flaw(f"datetimes.{name}", reason))
             else:
                 self._formats[name] = kind
 
@@ -153,7 +155,7 @@ class _Mapping:
         try:
             kind = self._kind(column, kinds)
         except _Unfit as unfit:
-            self._flaws.append(Flaw(given, f"the column '{name}' {unfit}"))
+            self._flaws.append(Flaw(given, _of_column(name, unfit)))
             return None
         self._lines.append(_line(column, _USES[given][0], kind))
         return Column(name, kind)
@@ -164,12 +166,18 @@ class _Mapping:
             return
         found = uniqueness(self._connection, self._table.schema, self._table.name, used.name, used.kind)
         if not found.holds:
-            counts = f"{found.rows} rows, {found.missing} without a value, {found.different} different values"
-            self._flaws.append(Flaw("idColumn", f"the column '{used.name}' tells no two rows apart: {counts}"))
+            reason = said(
+                "the column '%(name)s' tells no two rows apart: %(rows)s, %(missing)s, %(different)s",
+                name=used.name,
+                rows=counted("%(num)d rows", found.rows),
+                missing=counted("%(num)d without a value", found.missing),
+                different=counted("%(num)d different values", found.different),
+            )
+            self._flaws.append(Flaw("idColumn", reason))
 
     def _no_column(self) -> str:
         there = ", ".join(column.name for column in self._table.columns[:50])
-        return f"there is no such column; there are: {there}"
+        return said("there is no such column; there are: %(names)s", names=there)
 
     # --- kinds ---
 
@@ -180,27 +188,34 @@ class _Mapping:
             _Unfit: not at all, or not as one of `kinds`.
         """
         if not column.kinds:
-            raise _Unfit(f"can't be read: {column.why_not}")
+            raise _Unfit(said("can't be read: %(why)s", why=column.why_not))
         open_kinds = [kind for kind in column.kinds if kinds is None or kind in kinds]
-        said = self._formats.get(column.name)
-        if said is not None:
-            open_kinds = [said] if kinds is None or said in kinds else []
+        form = self._formats.get(column.name)
+        if form is not None:
+            open_kinds = [form] if kinds is None or form in kinds else []
         if not open_kinds:
-            raise _Unfit(f"is of the type {column.declared or 'none'}, which can't be used for this")
+            declares = column.declared or said("none")
+            raise _Unfit(said("is of the type %(type)s, which can't be used for this", type=declares))
         declared = column.sure and open_kinds[0] is column.kinds[0]
-        if self._connection.dialect.name == "sqlite" and (said is not None or not declared):
-            return self._by_values(column, open_kinds, said)
-        if open_kinds[0] in UNIX_KINDS and said is None:
+        if self._connection.dialect.name == "sqlite" and (form is not None or not declared):
+            return self._by_values(column, open_kinds, form)
+        if open_kinds[0] in UNIX_KINDS and form is None:
             raise _Unfit(_SAY_FORMAT)
         return open_kinds[0]
 
-    def _by_values(self, column: FoundColumn, kinds: list[ColumnKind], said: ColumnKind | None) -> ColumnKind:
+    def _by_values(self, column: FoundColumn, kinds: list[ColumnKind], form: ColumnKind | None) -> ColumnKind:
         """SQLite declares no more than a hint: the values decide."""
         filled, fits = fitting_kinds(self._connection, self._table.name, column.name, kinds)
-        if said is not None:
-            if fits[said] < filled:
-                raise _Unfit(f"has {filled - fits[said]} values of {filled} that are not of the declared form")
-            return said
+        if form is not None:
+            if fits[form] < filled:
+                raise _Unfit(
+                    counted(
+                        "has %(num)d values of %(filled)d that are not of the declared form",
+                        filled - fits[form],
+                        filled=filled,
+                    )
+                )
+            return form
         if ColumnKind.DATE_TEXT in kinds and not filled:
             return ColumnKind.DATE_TEXT
         whole = [kind for kind in kinds if filled and fits[kind] == filled]
@@ -208,11 +223,13 @@ class _Mapping:
         if clear:
             return clear[0]
         if not filled:
-            raise _Unfit(f"has no values yet, and {_SAY_FORMAT if kinds[0] in _INSTANTS else 'no type'}")
+            why = _SAY_FORMAT if kinds[0] in _INSTANTS else said("no type")
+            raise _Unfit(said("has no values yet, and %(why)s", why=why))
         if whole:
             raise _Unfit(_SAY_FORMAT)
-        forms = ", ".join(f"{fits[kind]} {_FORMS[kind]}" for kind in kinds if fits[kind] and kind in _FORMS)
-        raise _Unfit(f"has {filled} values of mixed or unknown forms{f' ({forms})' if forms else ''}: make them alike")
+        raise _Unfit(
+            _mixed(filled, [said(_FORMS[kind], number=fits[kind]) for kind in kinds if fits[kind] and kind in _FORMS])
+        )
 
     # --- states ---
 
@@ -238,7 +255,9 @@ class _Mapping:
         if not values:
             self._flaws.append(Flaw("states", "the state column has no values yet: say which states there are"))
         if len(values) > MAX_STATES:
-            reason = f"the state column has more than {MAX_STATES} different values: say which states there are"
+            reason = said(
+                "the state column has more than %(most)d different values: say which states there are", most=MAX_STATES
+            )
             self._flaws.append(Flaw("states", reason))
             return ()
         states: list[State] = []
@@ -258,7 +277,7 @@ class _Mapping:
                 try:
                     read = self._state_value(column, value)
                 except _Unfit as unfit:
-                    self._flaws.append(Flaw(path, str(unfit)))
+                    self._flaws.append(Flaw(path, told_by(unfit)))
                     continue
                 if read in taken:
                     self._flaws.append(Flaw(path, "given twice"))
@@ -283,7 +302,8 @@ class _Mapping:
         if not isinstance(value, str):
             raise _Unfit("a text is expected")
         if column.kind is ColumnKind.ENUM and value not in self._options(column):
-            raise _Unfit(f"the column's type has no such value; it has: {', '.join(self._options(column))}")
+            known = ", ".join(self._options(column))
+            raise _Unfit(said("the column's type has no such value; it has: %(known)s", known=known))
         return value
 
     def _options(self, column: Column) -> tuple[str, ...]:
@@ -299,9 +319,9 @@ class _Mapping:
                 kind = self._kind(column)
             except _Unfit as unfit:
                 if path is None:
-                    self._lines.append(_line(column, None, None, reason=str(unfit)))
+                    self._lines.append(_line(column, None, None, reason=told_by(unfit)))
                 else:
-                    self._flaws.append(Flaw(path, f"the column '{column.name}' {unfit}"))
+                    self._flaws.append(Flaw(path, _of_column(column.name, unfit)))
                 continue
             taken = [prop.name for prop in properties]
             name = fitted_name(column.name, taken=taken)
@@ -313,7 +333,8 @@ class _Mapping:
             )
             self._lines.append(_line(column, "property", kind, name=name, type_=type_.value))
         if len(properties) > MAX_PROPERTIES:
-            self._flaws.append(Flaw("properties", f"a dataset has at most {MAX_PROPERTIES}: say which columns"))
+            reason = said("a dataset has at most %(most)d: say which columns", most=MAX_PROPERTIES)
+            self._flaws.append(Flaw("properties", reason))
         return tuple(properties)
 
     def _wanted(self, used: Collection[str]) -> Iterator[tuple[str | None, FoundColumn]]:
@@ -332,16 +353,30 @@ class _Mapping:
             else:
                 yield f"properties.{place}", column
         left = (column for column in self._table.columns if column.name not in {*used, *names})
-        self._lines += [_line(column, None, None, reason="was not asked for") for column in left]
+        self._lines += [_line(column, None, None, reason=said("was not asked for")) for column in left]
 
 
-_SAY_FORMAT = "doesn't say how its times are written: declare it in 'datetimes' (unixSeconds, unixMillis, text, …)"
+_SAY_FORMAT = said(
+    "doesn't say how its times are written: declare it in 'datetimes' (unixSeconds, unixMillis, text, …)"
+)
 _FORMS = {
-    ColumnKind.INSTANT_TEXT: "like 2026-01-31 10:00:00",
-    ColumnKind.INSTANT_TEXT_MICROS: "like 2026-01-31 10:00:00.000000",
-    ColumnKind.DATE_TEXT: "like 2026-01-31",
-    ColumnKind.UNIX_SECONDS: "numbers",
+    ColumnKind.INSTANT_TEXT: mark("%(number)d like 2026-01-31 10:00:00"),
+    ColumnKind.INSTANT_TEXT_MICROS: mark("%(number)d like 2026-01-31 10:00:00.000000"),
+    ColumnKind.DATE_TEXT: mark("%(number)d like 2026-01-31"),
+    ColumnKind.UNIX_SECONDS: mark("%(number)d numbers"),
 }
+
+
+def _mixed(filled: int, forms: list[str]) -> str:
+    if not forms:
+        return counted("has %(num)d values of mixed or unknown forms: make them alike", filled)
+    return counted(
+        "has %(num)d values of mixed or unknown forms (%(forms)s): make them alike", filled, forms=joined(", ", forms)
+    )
+
+
+def _of_column(name: str, unfit: _Unfit) -> str:
+    return said("the column '%(name)s' %(why)s", name=name, why=told_by(unfit))
 
 
 def _line(

@@ -14,6 +14,7 @@ from bitting.core.errors import Conflict, enforce
 from bitting.core.principal import Principal
 from bitting.core.problems import InvalidInput
 from bitting.core.schema import Catalogue, Dataset, Property, State
+from bitting.core.wording import said
 from bitting.datasets.drafts import (
     MAX_DATASETS,
     check_amount,
@@ -60,7 +61,7 @@ def create_dataset(backend: Backend, context: Context, given: dict[str, Any]) ->
             return Outcome(first, replayed=True)
         check_name_free(catalogue, given["name"], None)
         if len(catalogue.datasets) >= MAX_DATASETS:
-            raise Conflict(f"A workspace has at most {MAX_DATASETS} datasets.")
+            raise Conflict(said("A workspace has at most %(most)d datasets.", most=MAX_DATASETS))
         check_amount(properties, catalogue.datasets)
         dataset_id = change.datasets.insert(given["name"], given.get("title") or given["name"], change.now)
         own = tuple(replace(prop, links_to=dataset_id) if prop.links_to == 0 else prop for prop in properties)
@@ -152,7 +153,9 @@ def _keep_used_states(change: Change, dataset: Dataset, states: tuple[State, ...
     kept = {state.id for state in states}
     for state in dataset.states:
         if state.id not in kept and change.records.state_in_use(dataset.id, state.id):
-            raise Conflict(f"The state '{state.name}' holds records: move them to another state first.")
+            raise Conflict(
+                said("The state '%(name)s' holds records: move them to another state first.", name=state.name)
+            )
 
 
 def _follow(change: Change, before: Dataset, after: Dataset) -> None:

@@ -33,10 +33,10 @@ from bitting.core.forwarded import (
     key_in_target,
     original_request,
 )
-from bitting.core.gateway import Route, find_route
+from bitting.core.gateway import find_route
 from bitting.core.lifecycle import transport_allowed
 from bitting.core.network import NOWHERE
-from bitting.gateway.deciding import decide, refused, to_be_told, unknown
+from bitting.gateway.deciding import charged, decide, refused, to_be_told, unknown
 from bitting.verify.authentication import RequestFacts
 from bitting.verify.counting import Door
 from bitting.verify.entries import Entry, ended, refusal
@@ -80,11 +80,9 @@ def judge(backend: Backend, workspace: str, facts: RequestFacts, original: Origi
         if entry is None or entry.workspace != workspace:
             return unknown(verifier)
     now = backend.clock()
-    verdict = decide(verifier, entry, route, facts.transport.address, now)
-    if verdict is not None:
-        return verdict
-    assert isinstance(route, Route)  # noqa: S101 - without one nothing is charged
-    return verifier.charged(key, entry, (route.scopes, None, facts.transport.address), 1, now, Door.AUTHORIZE)
+    address = facts.transport.address
+    verdict = decide(verifier, entry, route, address, now)
+    return verdict or charged(verifier, backend.routes, key, entry, (*original, address), now)
 
 
 def _exposed(backend: Backend, entry: Entry, denied: Denied) -> Verdict:

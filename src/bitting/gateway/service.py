@@ -18,10 +18,11 @@ from bitting.core.gateway import MAX_ROUTES, Route, parse_route
 from bitting.core.ids import is_id, new_id
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.values import format_instant
+from bitting.core.wording import said
 from bitting.store.gateway import RouteRow
 
 _CURSOR = "routes"
-_TOO_MANY = f"A workspace has at most {MAX_ROUTES} routes."
+_TOO_MANY = said("A workspace has at most %(most)d routes.", most=MAX_ROUTES)
 
 
 def list_routes(backend: Backend, context: Context, page: PageRequest) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _parsed_all(change: Change, given: list[dict[str, Any]]) -> list[Route]:
             continue
         first = places.setdefault(route.shape, place)
         if first != place:
-            flaws.append(Flaw(f"{place}.path", f"matches the same requests as route {first}"))
+            flaws.append(Flaw(f"{place}.path", said("matches the same requests as route %(place)d", place=first)))
         routes.append(route)
     if flaws:
         raise InvalidInput(flaws)
@@ -178,7 +179,7 @@ def _refuse_twins(route: Route, others: Iterable[RouteRow]) -> None:
     for other in others:
         if other.route.shape == route.shape:
             known = f"{other.id} ({other.route.method} {other.route.path})"
-            raise Conflict(f"The route {known} matches the same requests.")
+            raise Conflict(said("The route %(known)s matches the same requests.", known=known))
 
 
 def _find(reading: Reading, route_id: str) -> RouteRow:

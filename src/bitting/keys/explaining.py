@@ -19,6 +19,7 @@ from bitting.core.reach import Reach
 from bitting.core.roles import Grant, Role
 from bitting.core.schema import Catalogue
 from bitting.core.why import DELETED, DELETED_OR_HIDDEN, why_seen
+from bitting.core.wording import said
 from bitting.keys.service import find_key
 from bitting.keys.views import key_status
 from bitting.store.records import facts_of_row
@@ -104,8 +105,8 @@ def _asks_for_nobody(grant: Grant) -> bool:
 
 def _blocked(works: bool, reads: bool) -> str | None:
     if not works:
-        return "No: the key doesn't work at all now; see its status."
-    return None if reads else "No: the key doesn't hold the scope 'records:read'."
+        return said("No: the key doesn't work at all now; see its status.")
+    return None if reads else said("No: the key doesn't hold the scope 'records:read'.")
 
 
 def _why(reading: Reading, subject: Principal, cell: Cell, *, blocked: str | None) -> dict[str, Any]:

@@ -52,7 +52,9 @@ def wanted_keys(
     status: Annotated[Status | None, Query(description="As the answers tell it")] = None,
     owner: Annotated[str | None, Query(max_length=40, description="A user's id; `none`: workspace keys")] = None,
     role: Annotated[RoleId | None, Query(description="A role's id")] = None,
-    unusedDays: Annotated[int | None, Query(ge=0, le=3650, description="Not used for so many days, or never")] = None,
+    unusedDays: Annotated[
+        int | None, Query(ge=0, le=3650, description="Neither used nor made for so many days")
+    ] = None,
     endingDays: Annotated[int | None, Query(ge=0, le=3650, description="Active, and ending in so many days")] = None,
 ) -> service.Wanted:
     """The dependency of the list of keys."""

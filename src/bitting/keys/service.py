@@ -26,6 +26,7 @@ from bitting.core.policies import check_policies
 from bitting.core.principal import KeyFacts, Principal, new_key
 from bitting.core.problems import InvalidInput
 from bitting.core.tokens import Secret, mint, start_of
+from bitting.core.wording import said
 from bitting.keys.drafts import check_end, merge
 from bitting.keys.views import key_status, key_view
 from bitting.store.keys import KeyFilter, KeyRow
@@ -130,7 +131,9 @@ def create_key(backend: Backend, context: Context, given: dict[str, Any]) -> Out
         key = merge(new_key(new_id("key"), change.now), given, change.workspace.declared())
         key = replace(key, lineage=_lineage(change.principal))
         if len(key.lineage) > MAX_LINEAGE:
-            raise Conflict(f"This key descends from {MAX_LINEAGE} others already: make keys with an older one.")
+            raise Conflict(
+                said("This key descends from %(most)d others already: make keys with an older one.", most=MAX_LINEAGE)
+            )
         enforce(_plan_allows(backend, change))
         enforce(_creation(change, key))
         first = change.first_answer("POST /v1/keys", given)

@@ -18,11 +18,12 @@ from bitting.core.jsontext import Malformed, parse, path_label
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import Dataset, Property, PropertyType
 from bitting.core.values import store_value
+from bitting.core.wording import counted, said
 
 _WHOLE = re.compile(r"-?[0-9]{1,30}")
 _NUMBER = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,5})?")
 _BOOLEANS = {"true": True, "false": False}
-_UNKNOWN = "no such property"
+_UNKNOWN = said("no such property")
 
 # What tells one outside thing from another; a number, for one, is no name for anything.
 _ID_TYPES = frozenset({PropertyType.TEXT, PropertyType.INTEGER, PropertyType.CHOICE})
@@ -95,7 +96,7 @@ class Importing:
 
         def read(row: Sequence[str]) -> Draft:
             if len(row) != len(readers):
-                raise InvalidInput.at("", f"has {len(row)} cells, and the header {len(readers)}")
+                raise InvalidInput.at("", wrong_width(len(row), len(readers)))
             flaws: list[Flaw] = []
             state: object = None
             data: dict[str, object] = {}
@@ -173,6 +174,11 @@ class Importing:
         return read
 
 
+def wrong_width(cells: int, columns: int) -> str:
+    """Of a row of a CSV file: it has another number of cells than the header."""
+    return counted("has %(num)d cells, and the header %(columns)d", cells, columns=columns)
+
+
 def value_of_text(kind: str, text: str) -> object:
     """The JSON value that a text means for one element of a property of a type; what it can't be stays a text."""
     return _CELLS.get(PropertyType(kind), _trimmed)(text)
@@ -199,7 +205,7 @@ def _option_flaws(
         flaws.append(Flaw("state_column", "must be given, or a default state: every record is in a state"))
     if default_state is not None and default_state not in dataset.states_by_name:
         known = ", ".join(dataset.states_by_name)
-        flaws.append(Flaw("default_state", f"no such state; there are: {known}"))
+        flaws.append(Flaw("default_state", said("no such state; there are: %(known)s", known=known)))
     if id_column is not None:
         reason = _id_flaw(dataset.properties_by_name, id_column, state_column)
         flaws += [Flaw("id_column", reason)] if reason else []
@@ -209,9 +215,9 @@ def _option_flaws(
 def _id_flaw(properties: Mapping[str, Property], name: str, state_column: str | None) -> str | None:
     prop = properties.get(name)
     if prop is None or name == state_column:
-        return "must be a property of the dataset, the one that holds your own id"
+        return said("must be a property of the dataset, the one that holds your own id")
     if prop.plural or prop.type not in _ID_TYPES:
-        return "must be a single-valued property of type text, integer or choice"
+        return said("must be a single-valued property of type text, integer or choice")
     return None
 
 

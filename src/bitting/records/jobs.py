@@ -1,36 +1,34 @@
 """Imports that people begin and look at now and then: they run on in the background of one process.
 
-How far an import is stands in the database, where every process finds it. Its file waits on the disk of the machine
-until it is begun, and is read from there, without a name, to its end. One import runs at a time for a user, a few in a
-process; what nothing was heard of for an hour is forgotten.
+How far an import is stands in the database, where every process finds it; that it is to stop is said there too. Its
+file waits on the disk of the machine until it is begun, and is read from there, without a name, to its end. One import
+runs at a time for a user, a few in a process; what nothing was heard of for an hour is forgotten.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import stat
-import tempfile
 import threading
-import time
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any, BinaryIO
 
 import structlog
 
 from bitting.backend import Backend, Change, Context
-from bitting.core.errors import BittingError, Conflict, NotFound, ReadOnlySource, Unavailable
+from bitting.core.errors import BittingError, Conflict, NotFound, ReadOnlySource
 from bitting.core.ids import is_id, new_id
 from bitting.core.problems import Flaw
 from bitting.core.schema import Dataset
 from bitting.core.values import format_instant
+from bitting.core.wording import kept, restored, said, told_by
 from bitting.records.importing import Importing
 from bitting.records.loading import ImportStopped, Loader, Report
-from bitting.records.rows import UnreadableFile, csv_header, csv_rows
-from bitting.store.imports import ImportRow, Stage
+from bitting.records.rows import Row, UnreadableFile, csv_header, csv_rows
+from bitting.records.waiting import MAX_SECONDS, WaitingFiles
+from bitting.store.imports import UNDER_WAY, ImportRow, Stage
 from bitting.store.tenancy import Tenant
 
 MAX_BYTES = 50 * 1024 * 1024
@@ -41,12 +39,14 @@ MAX_FLAWS = 200
 STATE = "state"
 """What a column is called that names each record's state: no property can have that name."""
 _SILENT = 60_000_000
-_FORGOTTEN = 3_600_000_000
-_LOST = "The server was restarted meanwhile, or is very busy. What was loaded before stays."
-_FAILED = "Something went wrong on our side. What was loaded before stays."
-_GONE = "The file isn't here any more: choose it again."
-_BUSY = "Many imports run just now. Wait a minute, then begin this one again."
-_ONE_EACH = "Another import of yours is running. Wait until it is done, then begin this one."
+_FORGOTTEN = MAX_SECONDS * 1_000_000
+_CLOSING_SECONDS = 5.0
+_LOST = said("The server was restarted meanwhile, or is very busy. What was loaded before stays.")
+_STOPPED = said("You stopped it. What was loaded before stays.")
+_FAILED = said("Something went wrong on our side. What was loaded before stays.")
+_GONE = said("The file isn't here any more: choose it again.")
+_BUSY = said("Many imports run just now. Wait a minute, then begin this one again.")
+_ONE_EACH = said("Another import of yours is running. Wait until it is done, then begin this one.")
 
 _log = structlog.get_logger("bitting.imports")
 
@@ -75,11 +75,19 @@ class _Job:
     file: BinaryIO
     flaws: list[dict[str, Any]] = field(default_factory=list)
     read: int = 0
+    stopped: str | None = None
+
+    def until_stopped(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows, as long as nothing has stopped it: told to stop after its last one, it is done."""
+        for row in rows:
+            if self.stopped is not None:
+                raise ImportStopped(self.stopped)
+            yield row
 
     def tell(self, line: int, flaw: Flaw) -> None:
         """Takes down what is wrong with a row."""
         if len(self.flaws) < MAX_FLAWS:
-            self.flaws.append({"line": line, "column": flaw.path or None, "reason": flaw.reason})
+            self.flaws.append({"line": line, "column": flaw.path or None, "reason": kept(flaw.reason)})
 
 
 class Imports:
@@ -87,17 +95,36 @@ class Imports:
 
     Args:
         backend: where they go.
-        folder: where files wait, of this process's user alone; one under the system's folder for such unless given.
+        within: where folders for files that wait are made; where temporary files are unless given.
     """
 
-    def __init__(self, backend: Backend, folder: Path | None = None) -> None:
+    def __init__(self, backend: Backend, within: Path | None = None) -> None:
         self._backend = backend
-        self._folder = folder or Path(tempfile.gettempdir()) / f"bitting-imports-{os.getuid()}"
+        self._files = WaitingFiles(within)
         self._room = threading.BoundedSemaphore(MAX_AT_ONCE)
         self._threads: list[threading.Thread] = []
+        self._closing = threading.Event()
 
-    def receive(self, context: Context, filename: str, file: BinaryIO) -> str:
+    def clear(self) -> None:
+        """Removes the files of processes that were killed."""
+        self._files.clear()
+
+    def close(self) -> None:
+        """Has what runs here end after its batch, waits for that a few seconds, and removes the files that wait."""
+        self._closing.set()
+        until = monotonic() + _CLOSING_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, until - monotonic()))
+        self._files.close()
+
+    def receive(self, context: Context, filename: str, file: BinaryIO, dataset: str) -> str:
         """Takes a file in; what the same user left lying goes.
+
+        Args:
+            context: who imports.
+            filename: what it is called where it comes from.
+            file: its content.
+            dataset: the one that it is meant for.
 
         Returns the import's id.
 
@@ -107,13 +134,11 @@ class Imports:
         csv_header(file)
         file.seek(0)
         import_id = new_id("imp")
-        kept = self._own_folder() / import_id
-        with open(kept, "xb", opener=_private) as target:
-            shutil.copyfileobj(file, target)
+        size = self._files.keep(import_id, file)
         try:
-            self._keep(context, import_id, filename, kept.stat().st_size)
+            self._keep(context, import_id, filename, size, dataset)
         except BaseException:
-            kept.unlink()
+            self._files.drop(import_id)
             raise
         return import_id
 
@@ -139,7 +164,7 @@ class Imports:
             raise Conflict(_BUSY)
         try:
             job, importing = self._taken(context, import_id, plan)
-            self._file(import_id).unlink(missing_ok=True)
+            self._files.drop(import_id)
             thread = threading.Thread(
                 target=self._run, args=(job, importing, plan.columns), name="bitting-import", daemon=True
             )
@@ -148,6 +173,17 @@ class Imports:
         except BaseException:
             self._room.release()
             raise
+
+    def stop(self, context: Context, import_id: str) -> None:
+        """Has an import of the user's end after the batch that is being loaded; one that has ended stays as it is.
+
+        Raises:
+            NotFound: the user has no such import.
+        """
+        with self._backend.change_records(context) as change:
+            if change.imports.get(import_id, _user(change)) is None:
+                raise NotFound
+            change.imports.stop(import_id)
 
     def look(self, context: Context, import_id: str) -> dict[str, Any]:
         """How far an import of the user's is.
@@ -166,13 +202,14 @@ class Imports:
         for thread in self._threads:
             thread.join()
 
-    def _keep(self, context: Context, import_id: str, filename: str, size: int) -> None:
+    def _keep(self, context: Context, import_id: str, filename: str, size: int, dataset: str) -> None:
         with self._backend.change_records(context) as change:
             for older in change.imports.waiting(_user(change)):
                 change.imports.delete(older)
-                self._file(older).unlink(missing_ok=True)
+                self._files.drop(older)
             change.imports.forget(change.now - _FORGOTTEN)
-            row = ImportRow(import_id, _user(change), filename, size, Stage.RECEIVED, change.now, change.now)
+            told = {"dataset": dataset}
+            row = ImportRow(import_id, _user(change), filename, size, Stage.RECEIVED, change.now, change.now, told)
             change.imports.insert(row)
 
     # --- running ---------------------------------------------------------------------------------
@@ -193,7 +230,7 @@ class Imports:
                 # Before it runs: what doesn't fit is said to whoever can still mend it.
                 _check_header(file, importing, plan)
                 job = _Job(import_id, Context(change.principal, context.call, context.request_id), plan.dataset, file)
-                change.imports.note(import_id, Stage.RUNNING, _progress(job, Report()), change.now)
+                change.imports.note(import_id, _progress(job, Report()), change.now, Stage.RUNNING)
         except BaseException:
             file.close()
             raise
@@ -204,10 +241,11 @@ class Imports:
         stage, reason = Stage.DONE, None
         try:
             with closing(csv_rows(job.file, importing, columns)) as rows:
-                for report in loader.load(rows):
-                    self._note(job, Stage.RUNNING, report)
+                for report in loader.load(job.until_stopped(rows)):
+                    goes_on = self._note(job, report)
+                    job.stopped = _LOST if self._closing.is_set() else None if goes_on else _STOPPED
         except (ImportStopped, UnreadableFile) as stopped:
-            stage, reason = Stage.STOPPED, str(stopped)
+            stage, reason = Stage.STOPPED, told_by(stopped)
         except BittingError as refused:
             stage, reason = Stage.STOPPED, refused.detail
         except Exception as error:
@@ -218,47 +256,27 @@ class Imports:
 
     def _end(self, job: _Job, stage: Stage, report: Report, reason: str | None) -> None:
         try:
-            self._note(job, stage, report, reason)
+            self._note(job, report, stage, reason)
         except BittingError as error:  # the page will say that nothing is heard of it
             _log.error("import_unheard_of", request_id=job.context.request_id, error=type(error).__name__)
         finally:
             job.file.close()
             self._room.release()
 
-    def _note(self, job: _Job, stage: Stage, report: Report, reason: str | None = None) -> None:
-        progress = {**_progress(job, report), "reason": reason}
+    def _note(self, job: _Job, report: Report, ended: Stage | None = None, reason: str | None = None) -> bool:
+        """Writes down how far it is; whether it is to go on."""
+        progress = {**_progress(job, report), "reason": None if reason is None else kept(reason)}
         with self._backend.store.write() as connection:
             tenant = Tenant(connection, job.context.principal.workspace)
-            tenant.imports.note(job.id, stage, progress, self._backend.clock())
-
-    # --- files -----------------------------------------------------------------------------------
-
-    def _own_folder(self) -> Path:
-        """The folder where files wait, nobody else's; what waits there for too long goes."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        found = self._folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            raise Unavailable("Files can't be taken in now. Ask whoever runs Bitting.")
-        for path in self._folder.iterdir():
-            with suppress(FileNotFoundError):  # another process was quicker
-                if path.stat().st_mtime < time.time() - _FORGOTTEN / 1_000_000:
-                    path.unlink()
-        return self._folder
-
-    def _file(self, import_id: str) -> Path:
-        return self._folder / import_id
+            return tenant.imports.note(job.id, progress, self._backend.clock(), ended)
 
     def _opened(self, import_id: str) -> BinaryIO:
         if not is_id("imp", import_id):
             raise NotFound
         try:
-            return self._file(import_id).open("rb")
+            return self._files.open(import_id)
         except OSError:
             raise UnreadableFile(_GONE) from None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _user(change: Change) -> str:
@@ -316,14 +334,15 @@ _NOTHING: dict[str, Any] = {
 
 def _view(row: ImportRow, now: int) -> dict[str, Any]:
     """An import as it is answered; one that nothing is heard of has stopped."""
-    lost = row.stage is Stage.RUNNING and row.updated_at < now - _SILENT
+    lost = row.stage in UNDER_WAY and row.updated_at < now - _SILENT
+    told = {**_NOTHING, **row.progress}
     return {
         "id": row.id,
         "filename": row.filename,
         "size": row.size,
         "createdAt": format_instant(row.created_at),
-        **_NOTHING,
-        **row.progress,
+        **told,
+        "flaws": [{**flaw, "reason": restored(flaw["reason"])} for flaw in told["flaws"]],
         "stage": Stage.STOPPED.value if lost else row.stage.value,
-        **({"reason": _LOST} if lost else {}),
+        "reason": _LOST if lost else restored(told["reason"]),
     }

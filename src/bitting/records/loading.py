@@ -19,6 +19,7 @@ from bitting.core.jsontext import canonical
 from bitting.core.predicates import Comparison
 from bitting.core.problems import Flaw
 from bitting.core.schema import Property, PropertyType
+from bitting.core.wording import said
 from bitting.records.importing import Draft, Importing, named, references
 from bitting.records.rows import Row
 from bitting.records.writing import MAX_RECORD_BYTES, facts_of
@@ -110,8 +111,8 @@ class Loader:
         for row in batch:
             flaws = list(row.flaws)
             if row.draft is not None:
-                flaws += _missing(row.draft, users, "no such user")
-                flaws += _missing(row.draft, links, "no such record")
+                flaws += _missing(row.draft, users, said("no such user"))
+                flaws += _missing(row.draft, links, said("no such record"))
                 flaws += [Flaw(prop.name, _TOO_LONG) for prop in self._indexed if _too_long(row.draft, prop)]
                 flaws = flaws or _refusal(change, scope, row.draft)
             if flaws:
@@ -161,11 +162,9 @@ class Loader:
         )
 
 
-_TOO_LONG = f"an indexed text has at most {MAX_INDEXED_BYTES} bytes"
-
-
-_TOO_LARGE = f"has more than {MAX_RECORD_BYTES} bytes as JSON"
-_REFUSED = "your role doesn't allow creating this record"
+_TOO_LONG = said("an indexed text has at most %(most)d bytes", most=MAX_INDEXED_BYTES)
+_TOO_LARGE = said("has more than %(most)d bytes as JSON", most=MAX_RECORD_BYTES)
+_REFUSED = said("your role doesn't allow creating this record")
 
 
 def _refusal(change: Change, scope: DatasetScope, draft: Draft) -> list[Flaw]:

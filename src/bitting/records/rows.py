@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bitting.core.jsontext import Malformed, parse
 from bitting.core.problems import Flaw, InvalidInput
-from bitting.records.importing import Draft, Importing
+from bitting.core.wording import counted, mark, said, told_by
+from bitting.records.importing import Draft, Importing, wrong_width
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -22,6 +23,10 @@ MAX_ROW = 1_048_576
 """The longest line of JSON, and the longest cell: a file that isn't what it says must not fill the memory."""
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
+_OF_THE_READER = frozenset(
+    {mark("unexpected end of data"), mark("',' expected after '\"'"), mark("line contains NUL")},
+)
+"""What Python's reader of CSV says that people can do something about."""
 
 
 class UnreadableFile(Exception):
@@ -73,9 +78,11 @@ def _header(lines: Reader) -> list[str]:
     try:
         columns = [name.strip() for name in next(lines, [])]
     except csv.Error as error:
-        raise UnreadableFile(f"The header is not valid CSV: {error}.") from None
+        raise UnreadableFile(said("The header is not valid CSV: %(error)s.", error=_of_the_reader(error))) from None
     if len(columns) > MAX_COLUMNS:
-        raise UnreadableFile(f"The header names {len(columns)} columns; at most {MAX_COLUMNS} are read.")
+        raise UnreadableFile(
+            counted("The header names %(num)d columns; at most %(most)d are read.", len(columns), most=MAX_COLUMNS)
+        )
     if not columns:
         raise UnreadableFile("The file is empty: it needs a header that names the properties.")
     if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):
@@ -93,7 +100,7 @@ def _reader(importing: Importing, columns: Sequence[str | None]) -> Callable[[li
 
     def read_named(cells: list[str]) -> Draft:
         if len(cells) != len(columns):
-            raise InvalidInput.at("", f"has {len(cells)} cells, and the header {len(columns)}")
+            raise InvalidInput.at("", wrong_width(len(cells), len(columns)))
         return read([cells[place] for place in places])
 
     return read_named
@@ -106,14 +113,29 @@ def _csv_rows(lines: Reader, read: Callable[[list[str]], Draft], keep: io.TextIO
             try:
                 cells = next(lines, None)
             except csv.Error as error:
-                yield Row(line, None, (Flaw("", f"is not valid CSV: {error}"),))
+                reason = said("is not valid CSV: %(error)s", error=_of_the_reader(error))
+                yield _to_its_end(Row(line, None, (Flaw("", reason),)), lines.line_num)
                 continue
             if cells is None:
                 return
             if cells:
-                yield _tried(line, lambda: read(cells), lambda: any(_NOT_UTF8.search(cell) for cell in cells))  # noqa: B023
+                row = _tried(line, lambda: read(cells), lambda: any(_NOT_UTF8.search(cell) for cell in cells))  # noqa: B023
+                yield _to_its_end(row, lines.line_num)
     finally:
         keep.detach()  # the file is its opener's to close
+
+
+def _of_the_reader(error: csv.Error) -> str:
+    text = str(error)
+    return said(text) if text in _OF_THE_READER else text
+
+
+def _to_its_end(row: Row, last: int) -> Row:
+    """The row; where it isn't one of the file's rows as people see them, with the lines that it has swallowed."""
+    if last == row.line or all(flaw.path for flaw in row.flaws):
+        return row
+    reason = said("goes on to line %(last)d: a quote that isn't closed takes in the lines after it", last=last)
+    return Row(row.line, row.draft, (*row.flaws, Flaw("", reason)))
 
 
 def jsonl_rows(file: BinaryIO, importing: Importing) -> Iterator[Row]:
@@ -142,11 +164,11 @@ def _json_rows(first: tuple[int, bytes], lines: Iterator[tuple[int, bytes]], imp
 
 def _json_row(line: int, raw: bytes, importing: Importing) -> Row:
     if len(raw) > MAX_ROW:
-        return Row(line, None, (Flaw("", f"is longer than {MAX_ROW} bytes"),))
+        return Row(line, None, (Flaw("", said("is longer than %(most)d bytes", most=MAX_ROW)),))
     try:
         value = parse(raw)
     except Malformed as error:
-        return Row(line, None, (Flaw("", str(error)),))
+        return Row(line, None, (Flaw("", told_by(error)),))
     except InvalidInput as invalid:
         return Row(line, None, invalid.flaws)
     return _tried(line, lambda: importing.members(value), lambda: False)

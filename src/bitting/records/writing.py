@@ -23,6 +23,7 @@ from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.roles import RecordAction
 from bitting.core.schema import Property, PropertyType
 from bitting.core.values import store_value
+from bitting.core.wording import said
 from bitting.store.records import MAX_INDEXED_BYTES, DatasetScope, RecordRow, StoredRecord
 
 MAX_RECORD_BYTES = 1_048_576
@@ -84,7 +85,11 @@ def change_record(
         editable = reach.editable(held.facts) & reach.editable(facts_after)
         if not named <= editable:
             refused = [name for name in properties if held.scope.dataset.properties_by_name[name].id not in editable]
-            raise Refused(insufficient(f"Your role doesn't allow editing {', '.join(refused)} of this record."))
+            raise Refused(
+                insufficient(
+                    said("Your role doesn't allow editing %(names)s of this record.", names=", ".join(refused))
+                )
+            )
         if not reach.exists(facts_after):
             raise Refused(insufficient("Your role doesn't allow an edit that takes the record out of its own reach."))
         check_if_match(context.if_match, _seen(change, held))
@@ -122,7 +127,7 @@ def move_record(backend: Backend, context: Context, dataset: str, record_id: str
         if target is None or target.id not in held.scope.reach.known_states:
             raise InvalidInput.at("state", "no such state")
         if not held.scope.reach.allows_move(held.facts, target.id):
-            raise Refused(insufficient(f"Your role doesn't allow moving this record to '{state}'."))
+            raise Refused(insufficient(said("Your role doesn't allow moving this record to '%(state)s'.", state=state)))
         check_if_match(context.if_match, _seen(change, held))
         if target.id != held.stored.state_id:
             _required_filled(held, reads=_reads(change))
@@ -202,7 +207,7 @@ def _hold(change: Change, dataset: str, record_id: str) -> _Held:
 
 def _allowed(held: _Held, action: RecordAction) -> None:
     if not held.scope.reach.allows(action, held.facts):
-        raise Refused(insufficient(f"Your role doesn't allow '{action}' on this record."))
+        raise Refused(insufficient(said("Your role doesn't allow '%(action)s' on this record.", action=action)))
 
 
 def _required_filled(held: _Held, *, reads: bool) -> None:
@@ -211,7 +216,7 @@ def _required_filled(held: _Held, *, reads: bool) -> None:
     shown = held.scope.reach.viewable(held.facts) if reads else frozenset()
     named = [prop.name for prop in empty if prop.id in shown]
     if named:
-        raise Conflict(f"Required before the record leaves its state: {', '.join(named)}.")
+        raise Conflict(said("Required before the record leaves its state: %(names)s.", names=", ".join(named)))
     if empty:
         raise Conflict("A required property of the record is still empty.")
 
@@ -272,20 +277,20 @@ def _values(
 
 def _small_enough(data: Mapping[str, object]) -> None:
     if len(canonical(data)) > MAX_RECORD_BYTES:
-        raise InvalidInput.at("properties", f"a record has at most {MAX_RECORD_BYTES} bytes of JSON")
+        raise InvalidInput.at("properties", said("a record has at most %(most)d bytes of JSON", most=MAX_RECORD_BYTES))
 
 
 def _reference_flaws(change: Change, scope: DatasetScope, prop: Property, stored: object, path: str) -> list[Flaw]:
     """What a value refers to exists, for the principal: users, linked records; and an index can take it."""
     if prop.indexed and isinstance(stored, str) and len(stored.encode()) > MAX_INDEXED_BYTES:
-        return [Flaw(path, f"an indexed text has at most {MAX_INDEXED_BYTES} bytes")]
+        return [Flaw(path, said("an indexed text has at most %(most)d bytes", most=MAX_INDEXED_BYTES))]
     named = _named(stored)
     if prop.type is PropertyType.USER:
-        found, reason = change.users.existing(named), "no such user"
+        found, reason = change.users.existing(named), said("no such user")
     elif prop.type is PropertyType.RECORD:
         target = scope.links.get(prop.links_to) if prop.links_to is not None else None
         found = set() if target is None else change.records.link_targets_visible(target, named)
-        reason = "no such record"
+        reason = said("no such record")
     else:
         return []
     return [] if named <= found else [Flaw(path, reason)]

@@ -8,6 +8,7 @@ from bitting.api.etags import check_if_match
 from bitting.backend import Backend, Change, Context
 from bitting.core.authority import Declared, parse_declared
 from bitting.core.errors import Conflict
+from bitting.core.wording import counted, mark, said
 
 _NAMED_AT_MOST = 10
 
@@ -55,9 +56,12 @@ def _refuse_what_is_named(change: Change, before: Declared, after: Declared) -> 
         if resource in after:
             keys = [key_id for key_id in keys if not gone.isdisjoint(_scopes(change, key_id))]
         routes = [row.id for row in change.routes.every() if not gone.isdisjoint(row.route.scopes)]
-        for kind, naming in (("Scopes of keys", keys), ("Scopes of routes", routes)):
-            if naming:
-                raise Conflict(_in_the_way(kind, resource, naming))
+        if keys:
+            template = mark("Scopes of keys name what would go of '%(resource)s': %(names)s.")
+            raise Conflict(said(template, resource=resource, names=_named(keys)))
+        if routes:
+            template = mark("Scopes of routes name what would go of '%(resource)s': %(names)s.")
+            raise Conflict(said(template, resource=resource, names=_named(routes)))
 
 
 def _scopes(change: Change, key_id: str) -> tuple[str, ...]:
@@ -65,7 +69,9 @@ def _scopes(change: Change, key_id: str) -> tuple[str, ...]:
     return () if row is None else row.facts.scopes
 
 
-def _in_the_way(kind: str, resource: str, idents: list[str]) -> str:
+def _named(idents: list[str]) -> str:
     named = ", ".join(sorted(idents)[:_NAMED_AT_MOST])
     more = len(idents) - _NAMED_AT_MOST
-    return f"{kind} name what would go of '{resource}': {named}{f' and {more} more' if more > 0 else ''}."
+    if more <= 0:
+        return named
+    return counted("%(names)s and %(num)d more", more, names=named)

@@ -17,10 +17,12 @@ from bitting.core.problems import InvalidInput
 from bitting.core.roles import Grant
 from bitting.core.schema import Catalogue
 from bitting.core.values import format_instant
+from bitting.core.wording import counted, joined, said
 from bitting.store.roles import RoleRow
 
 _CURSOR = "roles"
 _MAX_DIGITS = 10
+_NAMED_AT_MOST = 10
 
 
 def list_roles(backend: Backend, context: Context, page: PageRequest) -> dict[str, Any]:
@@ -87,17 +89,25 @@ def delete_role(backend: Backend, context: Context, role_id: str) -> None:
         check_if_match(context.if_match, _view(change, row, catalogue))
         users, keys = change.roles.named_by(row.role.id)
         if users or keys:
-            raise Conflict(f"The role is in use: {_in_use(users, 'user')}{_in_use(keys, 'key')}".rstrip(" ;") + ".")
+            raise Conflict(_in_use(users, keys))
         change.roles.delete(row.role.id)
         change.record("role.delete", role_id, _whole(row, catalogue), None)
 
 
-def _in_use(ids: list[str], noun: str) -> str:
-    if not ids:
-        return ""
-    shown = ", ".join(ids[:10])
-    more = f" and {len(ids) - 10} more" if len(ids) > 10 else ""
-    return f"{noun}{'s' if len(ids) > 1 else ''} {shown}{more}; "
+def _in_use(users: list[str], keys: list[str]) -> str:
+    naming = []
+    if users:
+        naming.append(counted("users %(names)s", len(users), one="user %(names)s", names=_named(users)))
+    if keys:
+        naming.append(counted("keys %(names)s", len(keys), one="key %(names)s", names=_named(keys)))
+    return said("The role is in use: %(by)s.", by=joined("; ", naming))
+
+
+def _named(ids: list[str]) -> str:
+    named, more = ", ".join(ids[:_NAMED_AT_MOST]), len(ids) - _NAMED_AT_MOST
+    if more <= 0:
+        return named
+    return counted("%(names)s and %(num)d more", more, names=named)
 
 
 def draft_of(reading: Reading, given: object) -> tuple[Grant, ...]:

@@ -29,6 +29,7 @@ from bitting.console import create_console
 from bitting.core.decisions import Code
 from bitting.core.errors import Unavailable
 from bitting.core.network import parse_networks
+from bitting.records.jobs import Imports
 from bitting.server.docs_page import docs_routes
 from bitting.server.errors import install_error_handlers, problem
 from bitting.server.guard import Guard
@@ -93,6 +94,7 @@ def create_api(chosen: Settings, backend: Backend | None) -> FastAPI:
     app.state.tracing = open_tracing(chosen, app.state.backend)
     app.state.proxies = chosen.proxies
     app.state.max_body_bytes = chosen.max_body_bytes
+    app.state.imports = Imports(app.state.backend)
     for room in _ROOMS:
         # As they are: `include_router` would wrap them, and the document is drawn from the routes themselves.
         app.router.routes.extend(room.routes.routes)
@@ -111,7 +113,7 @@ def _add_console(app: FastAPI, chosen: Settings) -> None:
 
     for path in ("/", "/console"):
         app.add_api_route(path, to_console, include_in_schema=False)
-    app.mount("/console", create_console(chosen, app.state.backend))
+    app.mount("/console", create_console(chosen, app.state.backend, app.state.imports))
 
 
 def _counting(backend: Backend) -> Count:
@@ -131,7 +133,9 @@ def _lifespan(max_staleness: float, *, owned: bool) -> Any:
             await run_in_threadpool(migrate, backend.store)
             await run_in_threadpool(backend.watch, max_staleness)
         app.state.metrics.start()
+        await run_in_threadpool(app.state.imports.clear)
         yield
+        await run_in_threadpool(app.state.imports.close)
         if owned:
             backend.close()
         await run_in_threadpool(app.state.metrics.stop)

@@ -14,8 +14,9 @@ from bitting.core.jsontext import text_flaw
 from bitting.core.principal import WorkspaceId
 from bitting.core.tokens import digest
 from bitting.sessions.agents import browser_name
+from bitting.sessions.devices import known_device
 from bitting.sessions.models import Begun, Came, Choice, Session, Turned, is_token, new_token, session_of
-from bitting.sessions.tries import LOG_IN, proving, seconds_to_wait
+from bitting.sessions.tries import log_in_tries, proving
 from bitting.store.audit import Refusal
 from bitting.store.primary import SECONDS
 from bitting.store.sessions import (
@@ -37,20 +38,41 @@ _WRONG = Turned("wrong")
 
 
 def log_in(
-    backend: Backend, email: str, password: str, *, address: str | None, agent: str | None, request_id: str | None
+    backend: Backend,
+    email: str,
+    password: str,
+    *,
+    address: str | None,
+    agent: str | None,
+    request_id: str | None,
+    device: str | None = None,
 ) -> Begun | Choice | Turned:
     """Lets somebody in who has the password of an e-mail address.
 
     An address that nobody has costs as much work as one with a user, and gives the same answer.
 
+    Args:
+        backend: what it stands on.
+        email: letter case is nothing.
+        password: as it was typed.
+        address: where it was typed, as far as is known.
+        agent: what the browser says of itself.
+        request_id: for the audit trail.
+        device: the cookie of a browser that has logged in before; see `devices`.
+
     Raises:
-        Unavailable: the store can't be reached.
+        Unavailable: the store can't be reached, or too many others log in.
     """
-    wait = seconds_to_wait(backend, email, address, LOG_IN)
+    known = known_device(backend, email, device)
+    tries = log_in_tries(backend, email, address, known)
+    wait = tries.seconds_to_wait()
     if wait:
         return Turned("wait", wait)
     people = people_of(backend, email)
-    with proving():
+    with proving(known=known is not None):
+        wait = tries.count()
+        if wait:
+            return Turned("wait", wait)
         proven = [one for one in people if check_password(one.password_hash, password) and one.user.enabled]
         if not people:
             check_password(None, password)

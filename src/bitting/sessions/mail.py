@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from threading import Timer
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -17,6 +21,9 @@ from bitting.settings import Settings
 _log = structlog.get_logger("bitting.mail")
 
 _SECONDS = 10.0
+"""How long the server may be silent."""
+_MOST_SECONDS = 30.0
+"""How long a mail may take."""
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -60,6 +67,23 @@ The link works once. If it was not you who asked, do nothing: your password stay
     return Letter("A new password for Bitting", text)
 
 
+def resets(name: str, links: Sequence[tuple[str, str]]) -> Letter:
+    """The same to somebody who has a place in several workspaces; links: each workspace's name, and its URL."""
+    if len(links) == 1:
+        return reset(name, *links[0])
+    listed = "\n\n".join(f'"{_line(workspace)}":\n{url}' for workspace, url in links)
+    text = f"""Hello {_line(name)},
+
+a new password was asked for. You have a place in {len(links)} workspaces, each with a password of its own.
+Choose it here, within an hour, for the workspace that you mean:
+
+{listed}
+
+Each link works once. If it was not you who asked, do nothing: your passwords stay as they are.
+"""
+    return Letter("A new password for Bitting", text)
+
+
 def send(settings: Settings, to: str, letter: Letter) -> None:
     """Hands a mail to the server.
 
@@ -95,7 +119,7 @@ def _hand_over(url: str, message: EmailMessage) -> None:
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=_SECONDS, context=context)
     else:
         server = smtplib.SMTP(host, port, timeout=_SECONDS)
-    with server:
+    with _not_longer(server), server:
         server.ehlo()
         # From this machine to itself a server without TLS will do; from any other, STARTTLS is refused or done.
         if given.scheme == "smtp" and (server.has_extn("starttls") or not _is_local(host)):
@@ -103,6 +127,24 @@ def _hand_over(url: str, message: EmailMessage) -> None:
         if given.username is not None:
             server.login(unquote(given.username), unquote(given.password or ""))
         server.send_message(message)
+
+
+@contextmanager
+def _not_longer(server: smtplib.SMTP) -> Iterator[None]:
+    """Ends the connection when it takes too long: a server that says a little now and then is never silent."""
+
+    def end() -> None:
+        if server.sock is not None:
+            with suppress(OSError):
+                server.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(_MOST_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _is_local(host: str) -> bool:

@@ -11,15 +11,16 @@ from bitting.core.jsontext import text_flaw
 from bitting.core.principal import UserFacts
 from bitting.core.problems import InvalidInput
 from bitting.core.values import format_instant
+from bitting.core.wording import said
 from bitting.sessions.entering import begin, refuse_later
 from bitting.sessions.models import Begun, Came
-from bitting.sessions.tries import LOG_IN, proving, seconds_to_wait
+from bitting.sessions.tries import password_tries, proving
 from bitting.verify.passwords import check_password, hash_password
 
 LANGUAGES = ("en", "uk", "fr")
 MAX_NAME = 200
-WRONG_PASSWORD = "This is not your password."  # noqa: S105 - what is said of one
-TOO_MANY_TRIES = "Too many tries. Wait a quarter of an hour, then try again."
+WRONG_PASSWORD = said("This is not your password.")
+TOO_MANY_TRIES = said("Too many tries. Wait a quarter of an hour, then try again.")
 
 
 def list_sessions(backend: Backend, context: Context) -> list[dict[str, Any]]:
@@ -72,20 +73,41 @@ def change_password(
         Refused: the asking session has ended.
     """
     user = _user(context)
-    if seconds_to_wait(backend, user.email, address, LOG_IN):
-        raise InvalidInput.at("old", TOO_MANY_TRIES)
-    with backend.read(context) as reading:
-        proven = reading.links.candidate(user.id)
-    with proving():
-        if not check_password(None if proven is None else proven.password_hash, old):
-            if proven is not None:
-                refuse_later(backend, proven, "user.password", context.request_id)
-            raise InvalidInput.at("old", WRONG_PASSWORD)
+    prove_password(backend, context, old, "old", "user.password")
+    with proving(known=True):
         password_hash = hash_password(new, "new")
     with backend.change(context) as change:  # had the password been changed since, this session would have ended
         set_password(change, user.id, password_hash)
         change.record("user.password", user.id, None, {"by": "password"})
         return begin(change, user.id, Came(address, agent))
+
+
+def prove_password(backend: Backend, context: Context, password: str, path: str, action: str) -> None:
+    """Has somebody show that it is they who sit at their session.
+
+    Args:
+        backend: what it stands on.
+        context: of their request.
+        password: theirs, as it was typed.
+        path: where it was typed.
+        action: what it is asked for, for the log of refusals.
+
+    Raises:
+        InvalidInput: at `path`, when the password is wrong or was tried too often.
+    """
+    tries = password_tries(backend, _user(context).id)
+    if tries.seconds_to_wait():
+        raise InvalidInput.at(path, TOO_MANY_TRIES)
+    with backend.read(context) as reading:
+        who = reading.links.candidate(_user(context).id)
+    with proving(known=True):
+        if tries.count():
+            raise InvalidInput.at(path, TOO_MANY_TRIES)
+        right = check_password(None if who is None else who.password_hash, password)
+    if not right:
+        if who is not None:
+            refuse_later(backend, who, action, context.request_id)
+        raise InvalidInput.at(path, WRONG_PASSWORD)
 
 
 def set_language(backend: Backend, context: Context, language: str | None) -> None:
@@ -96,7 +118,7 @@ def set_language(backend: Backend, context: Context, language: str | None) -> No
         Refused: the asking session has ended.
     """
     if language is not None and language not in LANGUAGES:
-        raise InvalidInput.at("language", f"must be one of {', '.join(LANGUAGES)}")
+        raise InvalidInput.at("language", said("must be one of %(known)s", known=", ".join(LANGUAGES)))
     with backend.change(context) as change:
         before = change.sessions.get(context.principal.session or "", change.now)
         if before is None or before.language == language:
@@ -113,7 +135,7 @@ def change_name(backend: Backend, context: Context, name: str) -> None:
         Refused: the asking session has ended.
     """
     if not name.strip() or len(name) > MAX_NAME:
-        raise InvalidInput.at("name", f"must have 1 to {MAX_NAME} characters, not only spaces")
+        raise InvalidInput.at("name", said("must have 1 to %(most)d characters, not only spaces", most=MAX_NAME))
     flaw = text_flaw(name)
     if flaw is not None:
         raise InvalidInput.at("name", flaw)

@@ -17,8 +17,13 @@ class Stage(StrEnum):
 
     RECEIVED = "received"
     RUNNING = "running"
+    STOPPING = "stopping"
     DONE = "done"
     STOPPED = "stopped"
+
+
+UNDER_WAY = (Stage.RUNNING, Stage.STOPPING)
+"""Begun, and not ended yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,8 @@ class ImportQueries(TenantQueries):
 
     def running(self, user_id: str, since: int) -> bool:
         """Whether one of a user's is running, and was heard of since then."""
-        mine = (imports.c.user_id == user_id, imports.c.stage == Stage.RUNNING.value, imports.c.updated_at >= since)
-        return self._count(imports, *mine) > 0
+        under_way = imports.c.stage.in_([stage.value for stage in UNDER_WAY])
+        return self._count(imports, imports.c.user_id == user_id, under_way, imports.c.updated_at >= since) > 0
 
     def waiting(self, user_id: str) -> list[str]:
         """The ids of a user's that were received and never begun."""
@@ -69,10 +74,21 @@ class ImportQueries(TenantQueries):
         }
         self.connection.execute(self._insert(imports, values))
 
-    def note(self, import_id: str, stage: Stage, progress: dict[str, Any], now: int) -> None:
-        """Writes down how far it is; one that is gone stays so."""
-        query = self._update(imports).where(imports.c.id == import_id)
-        self.connection.execute(query.values(stage=stage.value, progress=progress, updated_at=now))
+    def note(self, import_id: str, progress: dict[str, Any], now: int, stage: Stage | None = None) -> bool:
+        """Writes down how far one is, and its stage if that is another now; one that is gone stays so.
+
+        Returns whether it is running, and nobody has stopped it.
+        """
+        values: dict[str, Any] = {"progress": progress, "updated_at": now}
+        if stage is not None:
+            values["stage"] = stage.value
+        query = self._update(imports).where(imports.c.id == import_id).values(**values).returning(imports.c.stage)
+        return self.connection.execute(query).scalar() == Stage.RUNNING.value
+
+    def stop(self, import_id: str) -> None:
+        """Asks whoever runs it to stop; one that doesn't run stays as it is."""
+        query = self._update(imports).where(imports.c.id == import_id, imports.c.stage == Stage.RUNNING.value)
+        self.connection.execute(query.values(stage=Stage.STOPPING.value))
 
     def delete(self, import_id: str) -> None:
         """Forgets one."""

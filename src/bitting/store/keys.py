@@ -33,7 +33,7 @@ class KeyFilter:
     """Which keys are wanted; instants in microseconds UTC, what is None asks for nothing.
 
     `search` is found in a name, the start of a secret or an id, letter case apart (SQLite: of the English alphabet
-    alone); `owner` is a user's id, or "" for workspace keys; `unused_since`: not used after it, or never;
+    alone); `owner` is a user's id, or "" for workspace keys; `unused_since`: neither used nor made after it;
     `ending_before`: still works, and ends by then.
     """
 
@@ -58,7 +58,7 @@ class KeyFilter:
         if self.role is not None:
             found.append(keys.c.role_id == self.role)
         if self.unused_since is not None:
-            found.append(or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < self.unused_since))
+            found.append(func.coalesce(keys.c.last_used_at, keys.c.created_at) < self.unused_since)
         if self.ending_before is not None:
             found += [self._having("active"), keys.c.expires_at <= self.ending_before]
         return found

@@ -15,6 +15,7 @@ from sqlalchemy.types import Text
 from bitting.core.ids import new_id
 from bitting.core.problems import InvalidInput
 from bitting.core.schema import Dataset, Property
+from bitting.core.wording import said
 from bitting.sqlalchemy.dialects import DIALECTS, TEXT, kind_of
 from bitting.sqlalchemy.layouts import stored_data
 from bitting.sqlalchemy.render import drop_index_ddl, drop_statistics_ddl, index_ddl, statistics_ddl
@@ -100,7 +101,9 @@ class RecordWrites(TenantQueries):
         """
         statement = index_ddl(dataset_id, prop, self.dialect)
         if self._has_long_text(dataset_id, prop):
-            reason = f"can't be indexed: a record has a text of more than {MAX_INDEXED_BYTES} bytes in it"
+            reason = said(
+                "can't be indexed: a record has a text of more than %(most)d bytes in it", most=MAX_INDEXED_BYTES
+            )
             raise InvalidInput.at("indexed", reason)
         if self.dialect == "postgresql":
             # It waits for whoever writes records, and whoever comes after waits for it: rather not long.

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from bitting.core.errors import SourceUnavailable
 from bitting.core.schema import ColumnKind, PropertyType
+from bitting.core.wording import said
 
 MAX_OPTIONS = 500
 
@@ -187,14 +188,18 @@ def _postgresql_column(row: Any, labels: dict[int, list[str]]) -> FoundColumn:
 
     if row.sort == "e":
         options = tuple(labels.get(row.type, ()))
-        return found(ColumnKind.ENUM, options=options) if len(options) <= MAX_OPTIONS else not_read("too many labels")
+        return (
+            found(ColumnKind.ENUM, options=options)
+            if len(options) <= MAX_OPTIONS
+            else not_read(said("too many labels"))
+        )
     kind = _KINDS.get(row.base) if row.home == "pg_catalog" else None
     if kind is None:
-        return not_read(f"the type {row.declared} isn't read")
+        return not_read(said("the type %(type)s isn't read", type=row.declared))
     if kind is ColumnKind.TEXT and not row.plain:
         return found(ColumnKind.COLLATED_TEXT)
     if kind is ColumnKind.PADDED_TEXT and not row.plain:
-        return not_read("char(n) under a collation that calls different texts equal isn't read")
+        return not_read(said("char(n) under a collation that calls different texts equal isn't read"))
     if kind is ColumnKind.INTEGER:
         return FoundColumn(row.name, row.declared, (kind, *UNIX_KINDS), nullable=not row.filled)
     if kind is ColumnKind.DECIMAL and row.modifier >= _VARHDR:
@@ -233,7 +238,9 @@ def _sqlite_column(connection: Connection, table: str, row: Any, rowid: Iterable
         return FoundColumn(row.name, row.type, (ColumnKind.ROWID, *kinds), sure, nullable=False)
     nullable = not row.notnull
     if not kinds:
-        return FoundColumn(row.name, row.type, nullable=nullable, why_not=f"the type {row.type} isn't read")
+        return FoundColumn(
+            row.name, row.type, nullable=nullable, why_not=said("the type %(type)s isn't read", type=row.type)
+        )
     if ColumnKind.TEXT in kinds and not _plain(connection, table, row.name):
         kinds = tuple(ColumnKind.COLLATED_TEXT if kind is ColumnKind.TEXT else kind for kind in kinds)
     return FoundColumn(row.name, row.type, kinds, sure, nullable)

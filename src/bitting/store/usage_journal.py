@@ -43,8 +43,8 @@ def abandoned(connection: Connection, before: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def take_over(connection: Connection, writer: str, before: int) -> list[tuple[int, bytes]]:
-    """What is to be counted of an abandoned writer: when each row was written, and its body; its rows are deleted.
+def take_over(connection: Connection, writer: str, before: int, heir: str, at: int) -> list[tuple[int, int, bytes]]:
+    """Makes what is to be counted of an abandoned writer a new one's: each row's number, when it was written, its body.
 
     Nothing, when it is no longer abandoned or another process is taking it over.
     """
@@ -52,10 +52,13 @@ def take_over(connection: Connection, writer: str, before: int) -> list[tuple[in
     merged = connection.execute(turn.with_for_update(skip_locked=True)).scalar_one_or_none()
     if merged is None:
         return []
-    query = select(usage_journal).where(usage_journal.c.writer == writer).order_by(usage_journal.c.seq)
-    rows = connection.execute(query).all()
+    theirs, left = usage_journal.c.writer == writer, usage_journal.c.seq > merged
+    rows = connection.execute(select(usage_journal).where(theirs, left).order_by(usage_journal.c.seq)).all()
+    if rows:
+        enter(connection, heir, at)
+        connection.execute(update(usage_journal).where(theirs, left).values(writer=heir))
     finish(connection, writer, max([merged, *(row.seq for row in rows)]))
-    return [(row.at, row.body) for row in rows if row.seq > merged]
+    return [(row.seq, row.at, row.body) for row in rows]
 
 
 def leave(connection: Connection, writer: str) -> None:

@@ -19,6 +19,7 @@ from bitting.core.problems import InvalidInput
 from bitting.core.schema import Catalogue
 from bitting.core.usage import Step, span
 from bitting.core.values import format_instant, parse_instant
+from bitting.core.wording import said
 from bitting.store.usage import DIMENSIONS, UsageQuestion, UsageRow
 from bitting.usage.schemas import StepName
 from bitting.verify.counting import VALID
@@ -117,7 +118,9 @@ def _groups(group_by: str) -> tuple[str, ...]:
     names = tuple(group_by.split(",")) if group_by else ()
     if len(set(names)) != len(names) or not set(names) <= set(_DIMENSIONS):
         choices = ", ".join(f"'{name}'" for name in _DIMENSIONS)
-        raise InvalidInput.at("query.groupBy", f"some of {choices}, each once, with commas between; or nothing")
+        raise InvalidInput.at(
+            "query.groupBy", said("some of %(known)s, each once, with commas between; or nothing", known=choices)
+        )
     return names
 
 

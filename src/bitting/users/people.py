@@ -12,7 +12,7 @@ from bitting.core.decisions import Allowed, Decision
 from bitting.core.delegation import may_change_user, may_give_role, may_make_link, may_manage_user
 from bitting.core.errors import NotFound, enforce
 from bitting.core.ids import is_id
-from bitting.core.permission import may_administer, may_write_users
+from bitting.core.permission import READS_OTHERS, may_administer, may_write_users
 from bitting.core.principal import UserFacts
 from bitting.core.values import format_instant
 from bitting.store.users import UserFilter, UserRow
@@ -35,7 +35,7 @@ class Offers:
 def list_people(backend: Backend, context: Context, page: PageRequest, wanted: UserFilter) -> dict[str, Any]:
     """Those users that are wanted, newest first; each with `personalKeys`, `invited` and `lastSeenAt`."""
     with backend.read(context) as reading:
-        enforce(may_administer(reading.principal, "read other users"))
+        enforce(may_administer(reading.principal, READS_OTHERS))
         after = page.after(_CURSOR, int, str)
         found = reading.users.page(page.limit, after, wanted=wanted, count=page.count)
         views = iter(_views(reading, found.items))
@@ -45,7 +45,7 @@ def list_people(backend: Backend, context: Context, page: PageRequest, wanted: U
 def read_person(backend: Backend, context: Context, user_id: str) -> tuple[dict[str, Any], Offers]:
     """One user, and what may be done with it."""
     with backend.read(context) as reading:
-        enforce(may_administer(reading.principal, "read other users"))
+        enforce(may_administer(reading.principal, READS_OTHERS))
         row = reading.users.get(user_id) if is_id("usr", user_id) else None
         if row is None:
             raise NotFound
@@ -56,7 +56,7 @@ def read_person(backend: Backend, context: Context, user_id: str) -> tuple[dict[
 def user_names(backend: Backend, context: Context, user_ids: set[str]) -> dict[str, str]:
     """The names of users by their ids, for those who administer them."""
     with backend.read(context) as reading:
-        enforce(may_administer(reading.principal, "read other users"))
+        enforce(may_administer(reading.principal, READS_OTHERS))
         return reading.users.names(user_ids)
 
 

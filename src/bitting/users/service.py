@@ -18,11 +18,12 @@ from bitting.core.emails import check_email
 from bitting.core.errors import Conflict, NotFound, enforce
 from bitting.core.ids import is_id, new_id
 from bitting.core.limits import parse_rate_limits
-from bitting.core.permission import may_administer, may_write_users
+from bitting.core.permission import READS_OTHERS, may_administer, may_write_users
 from bitting.core.principal import UserFacts
 from bitting.core.problems import Fields, InvalidInput, parsed_fields
 from bitting.core.roles import Role
 from bitting.core.values import format_instant
+from bitting.core.wording import said
 from bitting.store.users import UserRow
 
 _CURSOR = "users"
@@ -32,7 +33,7 @@ class EmailTaken(Conflict):
     """Another user of the workspace has the address."""
 
     def __init__(self) -> None:
-        super().__init__("Another user of this workspace has that e-mail address, letter case apart.")
+        super().__init__(said("Another user of this workspace has that e-mail address, letter case apart."))
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -41,7 +42,7 @@ class EmailTaken(Conflict):
 def list_users(backend: Backend, context: Context, page: PageRequest) -> dict[str, Any]:
     """The users of the workspace, for those who administer it."""
     with backend.read(context) as reading:
-        enforce(may_administer(reading.principal, "read other users"))
+        enforce(may_administer(reading.principal, READS_OTHERS))
         found = reading.users.page(page.limit, page.after(_CURSOR, int, str), count=page.count)
         return page_view(found, _CURSOR, user_view)
 
@@ -101,6 +102,8 @@ def change_user(backend: Backend, context: Context, user_id: str, given: dict[st
         _email_is_free(change, after)
         with _keeping_an_owner(change):
             change.users.update(after, change.now)
+        if (after.email, after.user_type, after.role) != (row.facts.email, row.facts.user_type, row.facts.role):
+            change.links.void(user_id)  # made for who they were: they don't work again when it is put back
         view = user_view(replace(row, facts=after, updated_at=change.now))
         change.record("user.change", user_id, before_view, view)
         return view
@@ -181,7 +184,7 @@ def _find(reading: Reading, user_id: str) -> UserRow:
     To others a user that doesn't exist and one that does are the same refusal.
     """
     if user_id != reading.principal.user_id:
-        enforce(may_administer(reading.principal, "read other users"))
+        enforce(may_administer(reading.principal, READS_OTHERS))
     row = reading.users.get(user_id) if is_id("usr", user_id) else None
     if row is None:
         raise NotFound

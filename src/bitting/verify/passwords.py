@@ -13,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from bitting.core.jsontext import text_flaw
 from bitting.core.problems import InvalidInput
+from bitting.core.wording import said
 
 MIN_PASSWORD = 12
 MAX_PASSWORD = 1000
@@ -38,7 +39,9 @@ def hash_password(password: str, path: str = "password") -> str:
     """
     text = _normal(password)
     if text is None or not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
-        raise InvalidInput.at(path, f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+        raise InvalidInput.at(
+            path, said("must have %(least)d to %(most)d characters", least=MIN_PASSWORD, most=MAX_PASSWORD)
+        )
     flaw = text_flaw(text)
     if flaw is not None:
         raise InvalidInput.at(path, flaw)

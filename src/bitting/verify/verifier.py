@@ -206,9 +206,12 @@ def _spending(entry: Entry | None) -> tuple[Entry, Spend[Any]]:
 _UNASKED = Denied(Code.INTERNAL, "")
 UNKNOWN = Verdict(INVALID, None)
 """No key of this workspace."""
+UNCOUNTED = Denied(Code.UNAVAILABLE, "The limits of this key can't be counted just now.")
+"""Whoever counts them is lost, and whoever has some is refused meanwhile."""
 LIMITED: dict[str | None, Denied | None] = {
     None: None,
     "rate_limited": Denied(Code.RATE_LIMITED, "A rate limit of this key is used up."),
     "quota_exceeded": Denied(Code.QUOTA_EXCEEDED, "The quota of this key is used up."),
+    "unavailable": UNCOUNTED,
 }
 """What a limiter's refusals are to whoever asked."""

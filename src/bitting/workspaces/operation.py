@@ -13,6 +13,7 @@ from bitting.core.policies import Policies
 from bitting.core.principal import UserFacts, WorkspaceId, new_key, operator
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.tokens import Secret, check_prefix, mint, start_of
+from bitting.core.wording import said
 from bitting.store.workspaces import WorkspaceRow, add_workspace
 from bitting.verify.passwords import hash_password
 from bitting.workspaces.service import save, workspace_view
@@ -97,11 +98,19 @@ def check_new(backend: Backend, name: str, prefix: str, plan: str, owner_email: 
 
 
 def _name_flaw(name: str) -> str | None:
-    return None if name.strip() and len(name) <= MAX_NAME else f"must have 1 to {MAX_NAME} characters, not only spaces"
+    return (
+        None
+        if name.strip() and len(name) <= MAX_NAME
+        else said("must have 1 to %(most)d characters, not only spaces", most=MAX_NAME)
+    )
 
 
 def _plan_flaws(backend: Backend, plan: str) -> list[Flaw]:
-    return [] if plan in backend.plans else [Flaw("plan", f"must be one of {', '.join(backend.plans)}")]
+    return (
+        []
+        if plan in backend.plans
+        else [Flaw("plan", said("must be one of %(known)s", known=", ".join(backend.plans)))]
+    )
 
 
 def _add_owner(change: Change, email: str, name: str, password_hash: str | None) -> UserFacts:

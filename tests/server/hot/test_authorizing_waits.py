@@ -19,6 +19,7 @@ from bitting.backend import Backend, Context
 from bitting.core.network import parse_networks
 from bitting.core.plans import DEFAULT_PLANS
 from bitting.core.principal import operator
+from bitting.gateway.service import replace_routes
 from bitting.keys.service import change_key, disable_key, revoke_key
 from bitting.server.hot import HotPath
 from bitting.store.engine import Store
@@ -28,7 +29,7 @@ from bitting.verify.limits import open_limiter
 from tests.gateway.conftest import TRUSTED
 from tests.gateway.test_hot import Passed, asking, send_to
 from tests.support.api import AUDIT_SECRET, DEADLINE, Api, Caller, Clock, Workspace
-from tests.support.gateways import furnish
+from tests.support.gateways import ROUTES, furnish
 from tests.support.redis import RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
@@ -129,6 +130,30 @@ async def test_a_key_that_loses_its_scope_while_its_charge_waits_is_refused(guar
         change_key(guarding.backend, guarding.context, key.id, {"access": "limited", "scopes": ["audit:read"]})
     assert (await asked)[0] == 403
     assert guarding.codes() == ["insufficient_permission"]
+
+
+@pytest.mark.parametrize("scopes", [None, ["links:write"]])
+async def test_a_route_that_is_replaced_while_a_charge_waits_is_looked_at_again(
+    guarding: Guarding, scopes: list[str] | None
+) -> None:
+    """Gone, or in need of more than the key has: refused, counted once as that, and charged once."""
+    key = guarding.key(access="limited", scopes=["links:read"])
+    routes = [] if scopes is None else [{"method": "GET", "path": "/links/{id}", "scopes": scopes}]
+    async with guarding.held(key) as asked:
+        replace_routes(guarding.backend, guarding.context, routes)
+    assert await asked == (403, str(LIMIT - 1))
+    assert guarding.codes() == ["insufficient_permission"]
+    assert guarding.behind.times == 0
+
+
+async def test_a_request_that_its_new_route_lets_pass_passes(guarding: Guarding) -> None:
+    """It passes by what its own route says now, charged once."""
+    key = guarding.key(access="limited", scopes=["links:read", "links:write"])
+    mine = {"method": "GET", "path": "/links/{id}", "scopes": ["links:write"]}
+    async with guarding.held(key) as asked:
+        replace_routes(guarding.backend, guarding.context, [mine, *ROUTES[1:2]])
+    assert await asked == (200, str(LIMIT - 1))
+    assert [event[3:5] for event in guarding.events] == [("valid", ("links:write",))]
 
 
 @pytest.mark.parametrize("changed", [False, True])

@@ -65,7 +65,7 @@ _KEY = mark("key “%(name)s”")
 _EMPTY, _YES, _NO = mark("empty"), mark("yes"), mark("no")
 _PLACES = {"user": "users", "key": "keys", "role": "roles", "dataset": "datasets", "dashboard": "dashboards"}
 _UNSAID = frozenset({"updatedAt"})  # differs with every change
-_PAGE = 50
+_PAGE, _HISTORY = 50, 20
 
 
 @pages.get("/audit")
@@ -93,13 +93,29 @@ def show_audit(asked: Asked) -> Response:
     )
 
 
+def history_of(asked: Asked, target: str) -> list[dict[str, Any]]:
+    """The last changes of a thing, newest first: when, what and who, in words; for who may read the trail."""
+    if not asked.may("GET /v1/audit"):
+        return []
+    chosen = AuditFilter(target=target)
+    items = list_audit(asked.backend, asked.calling("GET /v1/audit"), PageRequest(_HISTORY), "changes", chosen)["items"]
+    who = _who(asked, _names(asked, items))
+    return [
+        {"at": item["at"], "what": _what(asked, item), "who": who.get(item["actor"], item["actor"])} for item in items
+    ]
+
+
+def _what(asked: Asked, item: dict[str, Any]) -> str:
+    return asked.say(ACTIONS.get(item["action"], item["action"]))
+
+
 def _line(asked: Asked, item: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """A change as it is read: in words, with what differs."""
     before, after = item["before"], item["after"]
     label = names.get(item["target"]) or _name_in(after) or _name_in(before) or item["target"]
     return {
         **item,
-        "what": asked.say(ACTIONS.get(item["action"], item["action"])),
+        "what": _what(asked, item),
         "label": label,
         "place": _place(item),
         "differences": _differences(asked, before, after),
@@ -173,7 +189,7 @@ def _place(item: dict[str, Any]) -> str | None:
 
 def _actors(asked: Asked, chosen: str | None, names: Mapping[str, str]) -> list[tuple[str, str]]:
     """Whose lines may be asked for: the newest users, whoever runs Bitting, and the one that was asked for."""
-    people = list_people(asked.backend, asked.calling("GET /v1/users"), PageRequest(100), UserFilter())["items"]
+    people = list_people(asked.backend, asked.calling("GET /v1/users"), PageRequest(1000), UserFilter())["items"]
     offered = {user["id"]: f"{user['name']} ({user['email']})" for user in people}
     offered[_OPERATOR] = asked.say(_OPERATORS_NAME)
     if chosen is not None:

@@ -12,7 +12,7 @@ from bitting.console.asked import Asked
 from bitting.console.forms import Entered, checked
 from bitting.console.language import mark
 from bitting.console.routing import Pages
-from bitting.console.widgets import body_of, columns_of, numbered, rows_in, series_chart, typed_of
+from bitting.console.widgets import body_of, columns_of, numbered, numbers_in, rows_in, series_chart, typed_of
 from bitting.core.problems import InvalidInput
 from bitting.dashboards.schemas import DashboardChange, DashboardCreate
 from bitting.dashboards.service import (
@@ -30,7 +30,7 @@ from bitting.sqlalchemy.aggregates import STEPS
 pages = Pages("dashboards")
 
 _PAGE = 50
-_MOST = PageRequest(limit=100)
+_MOST = PageRequest(limit=1000)
 _NO_OPTIONS = dict.fromkeys(("property", "groupBy", "filter", "step"))
 _NO_DATA = dict.fromkeys(("value", "groups", "points", "items", "truncated", "error"))
 """What a widget and its data may be without."""
@@ -117,6 +117,7 @@ def _detail(asked: Asked, dashboard_id: str, delete_error: str | None = None) ->
         dashboard=dashboard,
         tag=etag(dashboard),
         widgets=[_shown(asked, *pair) for pair in zip(dashboard["widgets"], data["widgets"], strict=False)],
+        known={one["name"]: one for one in _datasets(asked)},
         may_change=asked.may("PATCH /v1/dashboards/{dashboard_id}"),
         may_delete=asked.may("DELETE /v1/dashboards/{dashboard_id}"),
         delete_error=delete_error,
@@ -129,8 +130,16 @@ def _shown(asked: Asked, widget: dict[str, Any], data: dict[str, Any]) -> dict[s
     if data.get("points"):
         shown["chart"] = series_chart(widget, data["points"], asked.language)
     if data.get("items"):
-        shown["columns"] = columns_of(widget, data["items"])
+        shown |= {"columns": columns_of(widget, data["items"]), "numbers": numbers_in(data["items"])}
     return shown
+
+
+def _datasets(asked: Asked) -> list[dict[str, Any]]:
+    """The datasets that the person may know."""
+    if not asked.may("GET /v1/datasets"):
+        return []
+    found: list[dict[str, Any]] = list_datasets(asked.backend, asked.calling("GET /v1/datasets"), _MOST)["items"]
+    return found
 
 
 def _acted(entered: Entered) -> tuple[Entered, bool]:
@@ -154,9 +163,7 @@ def _form(asked: Asked, entered: Entered, **values: Any) -> Response:
 
 def _offered(asked: Asked, entered: Entered, **values: Any) -> dict[str, Any]:
     """What the form is put together from; dashboard, tag, problems: of one that stands."""
-    datasets: list[dict[str, Any]] = []
-    if asked.may("GET /v1/datasets"):
-        datasets = list_datasets(asked.backend, asked.calling("GET /v1/datasets"), _MOST)["items"]
+    datasets = _datasets(asked)
     return {
         "dashboard": None,
         "tag": "",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bitting.console.forms import Entered, number_in
+from bitting.console.pages.numbered import check_rows, numbers_of
 
 STATE_FIELDS = ("id", "name", "title")
 PROPERTY_FIELDS = ("id", "name", "title", "type", "required", "plural", "indexed", "options", "dataset")
@@ -35,7 +36,12 @@ def rearranged(entered: Entered) -> tuple[Entered, str]:
     """The form with its rows counted through, and changed as a button of it asked; and what else was asked.
 
     Returns the form, and `save` or, where rows were changed, an empty text.
+
+    Raises:
+        InvalidInput: there are rows that no page of ours makes.
     """
+    for part, fields in _FIELDS.items():
+        check_rows(entered, part, fields)
     rows = {part: _rows(entered, part) for part in _FIELDS}
     asked, _, place = entered.one("do", "save").partition(":")
     act, _, part = asked.partition("-")
@@ -107,9 +113,10 @@ def _property_row(prop: Mapping[str, Any]) -> Row:
 
 def _rows(entered: Entered, part: str) -> list[Row]:
     """The rows as they stand, by their numbers, whatever is missing between."""
-    numbers = {name.split(".")[1] for name in entered.names(f"{part}.")}
-    ordered = sorted(int(number) for number in numbers if number.isdecimal() and len(number) < 6)
-    return [{field: entered.one(f"{part}.{number}.{field}") for field in _FIELDS[part]} for number in ordered]
+    return [
+        {field: entered.one(f"{part}.{number}.{field}") for field in _FIELDS[part]}
+        for number in numbers_of(entered, part)
+    ]
 
 
 def _filled(part: str, row: Row) -> bool:

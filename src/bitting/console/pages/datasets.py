@@ -16,6 +16,7 @@ from bitting.console.pages.dataset_form import TYPES, blank, body_of, places, re
 from bitting.console.routing import Pages
 from bitting.core.errors import Conflict
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.datasets.drafts import MAX_DATASETS
 from bitting.datasets.schemas import DatasetChange, DatasetCreate
 from bitting.datasets.service import change_dataset, create_dataset, delete_dataset, list_datasets, read_dataset
 from bitting.records.offering import counted
@@ -24,7 +25,7 @@ pages = Pages("datasets")
 pages.routes += attaching.pages.routes  # before those with a name in their place
 
 _PAGE = 20
-_MOST = PageRequest(limit=100)
+_MOST = PageRequest(limit=MAX_DATASETS)
 _READ, _CHANGE = "GET /v1/datasets/{dataset}", "PATCH /v1/datasets/{dataset}"
 _WRONG_NAME = mark("That is not the dataset's name: nothing was done.")
 

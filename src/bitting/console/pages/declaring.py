@@ -11,6 +11,7 @@ from bitting.api.etags import etag
 from bitting.console.asked import Asked
 from bitting.console.forms import Entered
 from bitting.console.language import mark
+from bitting.console.pages.numbered import FOREIGN, check_rows, numbers_of
 from bitting.console.routing import Pages
 from bitting.core.errors import Conflict
 from bitting.core.problems import Flaw, InvalidInput
@@ -40,6 +41,7 @@ def show_resources(asked: Asked) -> Response:
 @pages.post("/workspace/resources")
 def declare(asked: Asked) -> Response:
     """Declares what the rows say, if it still was as the form had it; `more` only adds rows."""
+    check_rows(asked.entered, "row", ("resource", "action", "readOnly"))
     rows = _count(asked.entered)
     if "more" in asked.entered:
         return asked.page("workspace/resources.html", **_shown(asked, asked.entered, rows + MORE))
@@ -77,11 +79,15 @@ def _typed(rows: Iterable[tuple[str, str, bool]]) -> Entered:
 
 
 def _count(entered: Entered) -> int:
-    """How many rows the form had."""
-    numbers = [name.split(".")[1] for name in entered.names("row.")]
-    return min(
-        max((int(number) + 1 for number in numbers if number.isascii() and number.isdigit()), default=0), MAX_ROWS
-    )
+    """How many rows the form had.
+
+    Raises:
+        InvalidInput: more than there can be.
+    """
+    rows = max(numbers_of(entered, "row"), default=-1) + 1
+    if rows > MAX_ROWS:
+        raise InvalidInput.at("row", FOREIGN)
+    return rows
 
 
 def _parts(entered: Entered, row: int) -> tuple[str, str]:

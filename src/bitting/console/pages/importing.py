@@ -14,6 +14,8 @@ from bitting.console.language import mark
 from bitting.console.routing import Pages
 from bitting.core.errors import Conflict
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import told_by
+from bitting.datasets.drafts import MAX_DATASETS
 from bitting.datasets.service import list_datasets, read_dataset
 from bitting.records.jobs import MAX_BYTES, STATE, Imports, Plan
 from bitting.records.offering import offered_in
@@ -22,11 +24,12 @@ from bitting.records.rows import UnreadableFile
 pages = Pages("records")
 
 _CALL = "POST /v1/records"
-_MOST = PageRequest(limit=100)
+_MOST = PageRequest(limit=MAX_DATASETS)
 _FORM_BYTES = 65_536
 _NO_FILE = mark("Choose a file.")
 _NO_DATASET = mark("Choose a dataset.")
 _LEFT_OUT = ""
+_LEAVE_OUT = mark("– leave it out –")
 # What the flaws of an import's options are called in the form.
 _FIELDS = {"default_state": "state", "state_column": "state", "id_column": "idProperty"}
 
@@ -47,10 +50,10 @@ def upload(asked: Asked) -> Response:
         return _upload(asked, entered, wrong)
     read_dataset(asked.backend, asked.calling("GET /v1/datasets/{dataset}"), dataset)
     try:
-        import_id = _imports(asked).receive(asked.calling(_CALL), (file.filename or "")[-200:], file.file)
+        import_id = _imports(asked).receive(asked.calling(_CALL), (file.filename or "")[-200:], file.file, dataset)
     except UnreadableFile as error:
-        return _upload(asked, entered, [Flaw("file", str(error))])
-    return asked.redirect(f"/imports/{import_id}", dataset=dataset)
+        return _upload(asked, entered, [Flaw("file", told_by(error))])
+    return asked.redirect(f"/imports/{import_id}")
 
 
 @pages.get("/imports/{import_id}")
@@ -58,7 +61,7 @@ def show_import(asked: Asked, import_id: str) -> Response:
     """What its columns become or, once it was begun, how far it is."""
     found = _imports(asked).look(asked.calling(_CALL), import_id)
     if found["stage"] == "received":
-        return _mapping(asked, found, asked.query("dataset") or "", None)
+        return _mapping(asked, found, found["dataset"] or "", None)
     flaws = [{**flaw, "reason": asked.say(flaw["reason"])} for flaw in found["flaws"]]
     reason = asked.say(found["reason"]) if found["reason"] else None
     return asked.page("imports/progress.html", found={**found, "flaws": flaws, "reason": reason})
@@ -69,6 +72,13 @@ def tell_progress(asked: Asked, import_id: str) -> Response:
     """How far it is, for the page's script."""
     found = _imports(asked).look(asked.calling(_CALL), import_id)
     return JSONResponse({name: found[name] for name in ("stage", "size", "read", "rows", "loaded", "bad")})
+
+
+@pages.post("/imports/{import_id}/stop")
+def stop(asked: Asked, import_id: str) -> Response:
+    """Has it end, with what was loaded till then."""
+    _imports(asked).stop(asked.calling(_CALL), import_id)
+    return asked.redirect(f"/imports/{import_id}")
 
 
 @pages.post("/imports/{import_id}")
@@ -114,7 +124,7 @@ def _mapping(asked: Asked, found: dict[str, Any], name: str, entered: Entered | 
     try:
         columns = _imports(asked).columns(found["id"])
     except UnreadableFile as error:
-        return _upload(asked, Entered({"dataset": [name]}), [Flaw("file", str(error))])
+        return _upload(asked, Entered({"dataset": [name]}), [Flaw("file", told_by(error))])
     states = [one for one in dataset["states"] if one["name"] in create]
     return asked.page(
         "imports/columns.html",
@@ -123,7 +133,7 @@ def _mapping(asked: Asked, found: dict[str, Any], name: str, entered: Entered | 
         found=found,
         dataset=dataset,
         columns=columns,
-        choices=[(_LEFT_OUT, "–"), (STATE, asked.say("State"))]
+        choices=[(_LEFT_OUT, asked.say(_LEAVE_OUT)), (STATE, asked.say("State"))]
         + [(prop["name"], prop["title"] or prop["name"]) for prop in properties],
         states=[(one["name"], one["title"]) for one in states],
         ids=[prop for prop in properties if prop["type"] in ("text", "integer", "choice") and not prop["plural"]],
@@ -146,7 +156,7 @@ def _proposed(columns: list[str], properties: list[dict[str, Any]], states: list
 def _flaws(asked: Asked, error: InvalidInput | Conflict | UnreadableFile, columns: list[str | None]) -> list[Flaw]:
     """What is wrong, at the fields of the form: a property's flaw at the column that became it."""
     if not isinstance(error, InvalidInput):
-        return [Flaw("import", asked.say(str(error)))]
+        return [Flaw("import", asked.say(told_by(error)))]
     flaws = []
     for flaw in error.flaws:
         place = len(columns) - 1 - columns[::-1].index(flaw.path) if flaw.path in columns else None

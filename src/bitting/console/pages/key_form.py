@@ -15,6 +15,7 @@ from bitting.core.jsontext import Malformed, parse
 from bitting.core.limits import MAX_RATE_LIMITS
 from bitting.core.network import parse_networks
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import told_by
 from bitting.resources.service import read_resources
 from bitting.roles.service import list_roles
 from bitting.users.service import list_users
@@ -22,7 +23,7 @@ from bitting.users.service import list_users
 LIMIT_ROWS = 3
 ENDS = {"": None, "30": 30, "90": 90, "365": 365}
 """Days until a key ends, as the form offers them; "date" is for any other."""
-_MOST = PageRequest(limit=100)
+_MOST = PageRequest(limit=1000)
 _MANAGED = ("rateLimits", "quota", "metadata")
 _NAMES = {"window": "windowSeconds"}
 
@@ -56,12 +57,38 @@ def scope_grid(declared: Declared) -> list[tuple[str, list[str]]]:
     return [(name, list(actions)) for name, actions in sorted(declared.items())] + own
 
 
-def body_of(entered: Entered, *, administers: bool, now: datetime | None = None) -> dict[str, Any]:
-    """The body of `POST /v1/keys` that a filled form asks for; unfilled fields have the call's defaults.
+def key_body(
+    model: type[Body],
+    entered: Entered,
+    *,
+    administers: bool,
+    more: Mapping[str, Any] | None = None,
+    flaws: Iterable[Flaw] = (),
+) -> dict[str, Any]:
+    """The body of `POST` or `PATCH /v1/keys` that a filled form asks for, held against its model.
+
+    more: what the form fixes; flaws: what else was found in it.
 
     Raises:
-        InvalidInput: a text that the body has no place for; the call itself judges the rest.
+        InvalidInput: with every flaw, so that nobody mends one to be told of the next.
     """
+    body, found = _body_of(entered, administers=administers), [*flaws]
+    for part in (_addresses, _end, *((_metadata,) if administers else ())):
+        try:
+            body |= part(entered)
+        except InvalidInput as error:
+            found += error.flaws
+    try:
+        made = checked(model, {**body, **(more or {})})
+    except InvalidInput as error:
+        raise InvalidInput([*error.flaws, *found]) from None
+    if found:
+        raise InvalidInput(found)
+    return made
+
+
+def _body_of(entered: Entered, *, administers: bool) -> dict[str, Any]:
+    """What stands in the form as it is sent; unfilled fields have the call's defaults."""
     access = entered.one("access", "full")
     body: dict[str, Any] = {
         "name": entered.one("name").strip(),
@@ -69,8 +96,6 @@ def body_of(entered: Entered, *, administers: bool, now: datetime | None = None)
         "role": number_in(entered, "role"),
         "access": access,
         "scopes": entered.all("scopes") if access == "limited" else [],
-        "allowedIps": entered.lines("allowedIps"),
-        "expiresAt": end_of(entered, now or datetime.now(UTC)),
     }
     if "environment" in entered:
         body["environment"] = entered.one("environment").strip() or None
@@ -79,40 +104,23 @@ def body_of(entered: Entered, *, administers: bool, now: datetime | None = None)
     return body
 
 
-def key_body(model: type[Body], given: dict[str, Any]) -> dict[str, Any]:
-    """The body, held against its model; what is wrong with its addresses is told with the rest, not after it.
-
-    Raises:
-        InvalidInput: with every flaw.
-    """
-    flaws = _address_flaws(given["allowedIps"])
-    try:
-        body = checked(model, given)
-    except InvalidInput as error:
-        raise InvalidInput([*flaws, *error.flaws]) from None
-    if flaws:
-        raise InvalidInput(flaws)
-    return body
+def _addresses(entered: Entered) -> dict[str, Any]:
+    lines = entered.lines("allowedIps")
+    parse_networks(lines)
+    return {"allowedIps": lines}
 
 
-def _address_flaws(lines: list[str]) -> tuple[Flaw, ...]:
-    try:
-        parse_networks(lines)
-    except InvalidInput as error:
-        return error.flaws
-    return ()
-
-
-def end_of(entered: Entered, now: datetime) -> str | None:
+def _end(entered: Entered) -> dict[str, Any]:
     """When the key is to end: after some days, at the end of a day (UTC), or never."""
     chosen = entered.one("ends")
     if chosen == "date":
         day = entered.one("endDate").strip()
         if not day:
             raise InvalidInput.at("endDate", "required")
-        return f"{day}T23:59:59Z"
+        return {"expiresAt": f"{day}T23:59:59Z"}
     days = ENDS.get(chosen)
-    return None if days is None else (now + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    end = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    return {"expiresAt": None if end is None else end.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def typed_of(view: Mapping[str, Any]) -> Entered:
@@ -149,14 +157,12 @@ def limits_typed(limits: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _managed(entered: Entered) -> dict[str, Any]:
-    """What administrators alone set; left out where nothing was typed, so that defaults hold."""
+    """What administrators alone set."""
     quota = number_in(entered, "quota")
-    found = {
+    return {
         "rateLimits": limits_in(entered),
         "quota": None if quota is None else {"limit": quota, "refill": entered.one("refill", "monthly")},
     }
-    metadata = entered.one("metadata").strip()
-    return {**found, "metadata": _json(metadata)} if metadata else found
 
 
 def _limit_part(entered: Entered, row: int, name: str) -> Any:
@@ -169,8 +175,10 @@ def _limit_fields() -> Iterable[tuple[str, str]]:
     return ((name, _NAMES.get(name, name)) for name in ("name", "limit", "window"))
 
 
-def _json(text: str) -> Any:
+def _metadata(entered: Entered) -> dict[str, Any]:
+    """Left out where nothing was typed, so that what stands holds."""
+    text = entered.one("metadata").strip()
     try:
-        return parse(text.encode())
+        return {"metadata": parse(text.encode())} if text else {}
     except Malformed as error:
-        raise InvalidInput.at("metadata", str(error)) from None
+        raise InvalidInput.at("metadata", told_by(error)) from None

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
 from bitting.api.etags import etag
 from bitting.api.pages import PageRequest
-from bitting.audit.service import list_audit
 from bitting.console.asked import Asked
 from bitting.console.forms import Entered, checked
 from bitting.console.language import mark
 from bitting.console.pages import new_key
-from bitting.console.pages.key_form import LIMIT_ROWS, body_of, key_body, offered, people, typed_of
+from bitting.console.pages.audit import history_of
+from bitting.console.pages.key_form import LIMIT_ROWS, key_body, offered, people, typed_of
 from bitting.console.pages.usage import by_outcome, summary
 from bitting.console.routing import Pages
 from bitting.core.errors import NotFound
+from bitting.core.ids import new_id
 from bitting.core.network import parse_networks
 from bitting.core.problems import InvalidInput
 from bitting.keys.explaining import explain_access
@@ -32,7 +34,6 @@ from bitting.keys.service import (
     rotate_key,
 )
 from bitting.roles.service import read_role
-from bitting.store.audit import AuditFilter
 from bitting.usage.service import key_usage
 
 pages = Pages("keys")
@@ -89,7 +90,7 @@ def change(asked: Asked, key_id: str) -> Response:
     """Changes a key, if it still is as the form had it."""
     key = read_key(asked.backend, asked.calling("GET /v1/keys/{key_id}"), key_id)
     try:
-        asked_for = key_body(KeyChange, body_of(asked.entered, administers=asked.principal.is_administrator))
+        asked_for = key_body(KeyChange, asked.entered, administers=asked.principal.is_administrator)
         # Only what differs: who may not set a field may still change the others.
         given = {name: value for name, value in asked_for.items() if value != key.get(name)}
         if "expiresAt" in given and (key["expiresAt"] or "")[:10] == (given["expiresAt"] or "")[:10]:
@@ -124,10 +125,12 @@ def enable(asked: Asked, key_id: str) -> Response:
 
 @pages.post("/keys/{key_id}/rotate")
 def rotate(asked: Asked, key_id: str) -> Response:
-    """Gives a key a new secret, and shows it."""
+    """Gives a key a new secret, and shows it; sent twice, the form rotates once."""
     seconds = _number(asked.entered.one("overlap")) or 0
     overlap = checked(Rotate, {"overlapSeconds": seconds})["overlapSeconds"]
-    outcome = rotate_key(asked.backend, asked.calling("POST /v1/keys/{key_id}/rotate"), key_id, overlap)
+    context = asked.calling("POST /v1/keys/{key_id}/rotate")
+    context = replace(context, idempotency_key=asked.entered.one("once")[:255] or None)
+    outcome = rotate_key(asked.backend, context, key_id, overlap)
     return new_key.shown_secret(asked, outcome.view)
 
 
@@ -149,12 +152,23 @@ def _detail(asked: Asked, key_id: str, revoke_error: str | None = None) -> Respo
         422 if revoke_error else 200,
         key=key,
         access=access,
+        reach=[{"dataset": one["dataset"], "rows": _alike(one["states"])} for one in access["datasets"]],
         **_usage(asked, key_id),
-        history=_history(asked, key_id),
+        history=history_of(asked, key_id),
         people=people(asked),
         role_name=_role_name(asked, key["role"]),
         revoke_error=revoke_error,
+        once=new_id("req"),
     )
+
+
+def _alike(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is open in a dataset, a row for all the states in which the same is."""
+    rows: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        shown = repr([entry[part] for part in ("when", "view", "edit", "record", "to")])
+        rows.setdefault(shown, {**entry, "states": []})["states"].append(entry["state"])
+    return list(rows.values())
 
 
 def _role_name(asked: Asked, role: int | None) -> str | None:
@@ -171,16 +185,6 @@ def _usage(asked: Asked, key_id: str) -> dict[str, Any]:
     """What came of the key's calls in the last days."""
     context = asked.calling("GET /v1/keys/{key_id}/usage")
     return summary(asked, key_usage(asked.backend, context, key_id, by_outcome("day")))
-
-
-def _history(asked: Asked, key_id: str) -> list[dict[str, Any]]:
-    """The last changes of a key, for who may read the audit trail."""
-    if not asked.may("GET /v1/audit"):
-        return []
-    chosen = AuditFilter(target=key_id)
-    context = asked.calling("GET /v1/audit")
-    items: list[dict[str, Any]] = list_audit(asked.backend, context, PageRequest(20), "changes", chosen)["items"]
-    return items
 
 
 def _one_of(value: str | None, known: tuple[str, ...]) -> str | None:

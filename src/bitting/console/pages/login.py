@@ -8,7 +8,7 @@ from bitting.console.asked import Asked
 from bitting.console.language import mark
 from bitting.console.rendering import url
 from bitting.console.routing import Pages
-from bitting.console.security import end_session_cookie, own_path, set_session
+from bitting.console.security import device_cookie_name, end_session_cookie, own_path, set_device, set_session
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.sessions.service import (
     Begun,
@@ -16,6 +16,7 @@ from bitting.sessions.service import (
     Turned,
     ask_reset,
     choose,
+    device_cookie,
     log_in,
     log_out,
     look_at_link,
@@ -49,6 +50,7 @@ def do_login(asked: Asked) -> Response:
         address=asked.address,
         agent=asked.agent,
         request_id=asked.request_id,
+        device=_device(asked),
     )
     if isinstance(turned, Choice):
         return asked.page("login/choose.html", choice=turned, next=_next(asked))
@@ -91,7 +93,7 @@ def do_forgot(asked: Asked) -> Response:
 def show_link(asked: Asked, token: str) -> Response:
     """What an invitation or a reset link opens: a form for a new password."""
     link = look_at_link(asked.backend, token)
-    return asked.page("login/link.html", 200 if link else 404, link=link)
+    return _link_page(asked.page("login/link.html", 200 if link else 404, link=link))
 
 
 @pages.post("/link/{token}", public=True)
@@ -99,7 +101,7 @@ def use_link(asked: Asked, token: str) -> Response:
     """Sets the password, and lets its owner in."""
     link = look_at_link(asked.backend, token)
     if link is None:
-        return asked.page("login/link.html", 404, link=None)
+        return _link_page(asked.page("login/link.html", 404, link=None))
     password = asked.entered.one("password")
     try:
         if password != asked.entered.one("again"):
@@ -108,8 +110,14 @@ def use_link(asked: Asked, token: str) -> Response:
             asked.backend, token, password, address=asked.address, agent=asked.agent, request_id=asked.request_id
         )
     except InvalidInput as error:
-        return asked.again("login/link.html", error.flaws, link=link)
+        return _link_page(asked.again("login/link.html", error.flaws, link=link))
     return _let_in(asked, begun)
+
+
+def _link_page(response: Response) -> Response:
+    """Has the browser name the page to nobody: logs of proxies keep the address that a stylesheet was asked from."""
+    response.headers["Referrer-Policy"] = "strict-origin"  # not no-referrer, see security.HEADERS
+    return response
 
 
 def _let_in(asked: Asked, turned: Begun | Turned, wrong: str = _WRONG) -> Response:
@@ -120,11 +128,22 @@ def _let_in(asked: Asked, turned: Begun | Turned, wrong: str = _WRONG) -> Respon
         else:
             flaws = [Flaw("email", wrong)]
         response = asked.again("login/login.html", flaws, next=_next(asked))
-        response.status_code = 429 if turned.reason == "wait" else 401
+        response.status_code = 401
+        if turned.reason == "wait":
+            response.status_code = 429
+            response.headers["Retry-After"] = str(turned.retry_after)
         return response
     response = RedirectResponse(_next(asked) or url("/"), 303)
     set_session(response, turned.token, secure=asked.transport.secure)
+    user = turned.session.principal.user
+    if user is not None:
+        known = device_cookie(asked.backend, user.email, _device(asked))
+        set_device(response, known, secure=asked.transport.secure)
     return response
+
+
+def _device(asked: Asked) -> str | None:
+    return asked.request.cookies.get(device_cookie_name(asked.transport.secure))
 
 
 def _next(asked: Asked) -> str | None:

@@ -11,7 +11,7 @@ from bitting.api.pages import PageRequest
 from bitting.console.asked import Asked
 from bitting.console.forms import Entered
 from bitting.console.language import mark
-from bitting.console.pages.key_form import body_of, key_body, offered, people
+from bitting.console.pages.key_form import key_body, offered, people
 from bitting.console.routing import Pages
 from bitting.core.ids import new_id
 from bitting.core.problems import Flaw, InvalidInput
@@ -23,7 +23,7 @@ from bitting.roles.service import create_role, list_roles
 pages = Pages("keys")
 
 PRESETS = ("web-form", "read-only", "custom")
-_MOST = PageRequest(limit=100)
+_MOST = PageRequest(limit=1000)
 _NO_DATASET = mark("Choose the dataset in which the form creates records.")
 _LIMIT_NAME = mark("A lower-case letter, then lower-case letters, digits, - and _.")
 _TAKEN = mark("The role “%(name)s” opens something else: rename it, or choose a role of your own under “Custom”.")
@@ -42,7 +42,7 @@ def make_key(asked: Asked) -> Response:
     """Creates the key; sent twice, the form makes one key and shows its secret once."""
     entered = asked.entered
     try:
-        body = key_body(KeyCreate, _body(asked))
+        body = _body(asked)
         if entered.one("preset") == "web-form":
             body["role"] = _web_form_role(asked, entered.one("dataset"))
         context = replace(asked.calling("POST /v1/keys"), idempotency_key=entered.one("once")[:255] or None)
@@ -79,13 +79,14 @@ def _filled(preset: str) -> dict[str, list[str]]:
 
 def _body(asked: Asked) -> dict[str, Any]:
     entered, administers = asked.entered, asked.principal.is_administrator
-    body = body_of(entered, administers=administers)
     owner = entered.one("owner") if administers else asked.user.id
+    more: dict[str, Any] = {"owner": owner or None}
+    flaws = []
     if entered.one("preset") == "web-form":
-        body |= {"access": "limited", "scopes": ["records:write"], "userType": "user"}
+        more |= {"access": "limited", "scopes": ["records:write"], "userType": "user"}
         if not entered.one("dataset"):
-            raise InvalidInput.at("dataset", _NO_DATASET)
-    return {**body, "owner": owner or None}
+            flaws.append(Flaw("dataset", _NO_DATASET))
+    return key_body(KeyCreate, entered, administers=administers, more=more, flaws=flaws)
 
 
 def _web_form_role(asked: Asked, dataset: str) -> int:

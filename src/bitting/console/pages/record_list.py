@@ -13,17 +13,19 @@ from bitting.api.pages import PageRequest
 from bitting.backend import Context
 from bitting.console.asked import Asked
 from bitting.console.pages.key_form import people
+from bitting.console.pages.linking import linked_labels
 from bitting.console.pages.record_values import value_from
 from bitting.console.rendering import url
 from bitting.core.jsontext import Malformed, parse
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.datasets.drafts import MAX_DATASETS
 from bitting.datasets.service import list_datasets, read_dataset
 from bitting.records.offering import DatasetOffer, offered_in
 from bitting.records.reading import ListRequest, list_records
 
 PAGE = 50
 FILTER_ROWS = 3
-_MOST = PageRequest(limit=100)
+_MOST = PageRequest(limit=MAX_DATASETS)
 OPERATORS = ("eq", "ne", "lt", "lte", "gt", "gte", "contains", "startsWith", "filled", "empty")
 _UNARY = {"filled": False, "empty": True}
 # What every record answers to, with the type that its values have.
@@ -61,7 +63,14 @@ def show_list(asked: Asked, eyes: Eyes) -> Response:
     datasets = list_datasets(asked.backend, eyes.calling("GET /v1/datasets"), _MOST)["items"]
     name = asked.query("dataset")
     archived = asked.query("archived") == "true"
-    given: dict[str, Any] = {"asked_filter": "", "rows": [], "offer": None, "dataset": None, "columns": []}
+    given: dict[str, Any] = {
+        "asked_filter": "",
+        "rows": [],
+        "offer": None,
+        "dataset": None,
+        "columns": [],
+        "called": {},
+    }
     if name is None:
         request = ListRequest(PageRequest(PAGE, asked.query("cursor"), count=True), archived=archived)
         shown = Shown(list_records(asked.backend, eyes.calling("GET /v1/records"), request))
@@ -71,7 +80,9 @@ def show_list(asked: Asked, eyes: Eyes) -> Response:
         rows, json_text = _rows(asked), asked.request.query_params.get("filter", "")
         shown = _listed(asked, eyes, dataset, rows, json_text, archived=archived)
         columns = [prop for prop in dataset["properties"] if prop["name"] in offer.viewable]
-        given = {"asked_filter": json_text, "rows": rows, "offer": offer, "dataset": dataset, "columns": columns}
+        called = linked_labels(asked, eyes.calling, columns, [one["properties"] for one in shown.found["items"]])
+        given |= {"asked_filter": json_text, "rows": rows, "offer": offer, "dataset": dataset, "columns": columns}
+        given["called"] = called
     return asked.page(
         "records/list.html",
         422 if shown.flaws else 200,

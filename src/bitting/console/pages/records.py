@@ -11,8 +11,9 @@ from bitting.api.etags import etag
 from bitting.console.asked import Asked
 from bitting.console.forms import Entered, checked
 from bitting.console.language import mark
-from bitting.console.pages import importing
+from bitting.console.pages import importing, linking
 from bitting.console.pages.key_form import people
+from bitting.console.pages.linking import link_fields, linked, linked_labels
 from bitting.console.pages.record_list import Eyes, show_list
 from bitting.console.pages.record_values import PREFIX, can_be_typed, changed_values, given_values, typed_of
 from bitting.console.routing import Pages
@@ -27,9 +28,11 @@ from bitting.records.writing import archive_record, change_record, create_record
 
 pages = Pages("records")
 pages.routes += importing.pages.routes
+pages.routes += linking.pages.routes  # before those with a dataset's name in their place
 
 _ONE = "/v1/records/{dataset}/{record_id}"
 _READ = f"GET {_ONE}"
+_FIND = "find"
 _WRONG_ID = mark("That is not the record's id: nothing was done.")
 
 
@@ -50,8 +53,11 @@ def show_new(asked: Asked) -> Response:
 @pages.post("/records/new")
 def make(asked: Asked) -> Response:
     """Makes a record; sent twice, the form makes one."""
-    entered, name = asked.entered, asked.entered.one("dataset")
+    name, finding = asked.entered.one("dataset"), asked.entered.one("do") == _FIND
     dataset = read_dataset(asked.backend, asked.calling("GET /v1/datasets/{dataset}"), name)
+    entered = linked(dataset["properties"], asked.entered, saving=not finding)
+    if finding:
+        return _new(asked, name, entered)
     try:
         given = given_values(dataset["properties"], entered)
         body = checked(RecordCreate, {"dataset": name, "state": entered.one("state"), "properties": given})
@@ -76,9 +82,13 @@ def show_edit(asked: Asked, dataset: str, record_id: str) -> Response:
 def change(asked: Asked, dataset: str, record_id: str) -> Response:
     """Changes what was typed otherwise, if the record still is as the form had it."""
     record = read_record(asked.backend, asked.calling(_READ), dataset, record_id)
-    entered, tag = asked.entered, asked.entered.one("tag")
+    tag, finding = asked.entered.one("tag"), asked.entered.one("do") == _FIND
+    properties = _typed_properties(asked, record)
+    entered = linked(properties, asked.entered, saving=not finding)
+    if finding:
+        return _edit(asked, record, entered, tag)
     try:
-        changed = changed_values(_typed_properties(asked, record), entered, record["properties"])
+        changed = changed_values(properties, entered, record["properties"])
         if changed:
             given = checked(RecordChange, {"properties": changed})["properties"]
             context = asked.calling(f"PATCH {_ONE}", if_match=tag or None)
@@ -134,7 +144,15 @@ def show_one(asked: Asked, eyes: Eyes, dataset: str, record_id: str, **values: A
     given = {**nothing, **values}
     status = 422 if given["move_error"] or given["delete_error"] else 200
     return asked.page(
-        "records/detail.html", status, eyes=eyes, record=record, dataset=schema, viewed=viewed, people=known, **given
+        "records/detail.html",
+        status,
+        eyes=eyes,
+        record=record,
+        dataset=schema,
+        viewed=viewed,
+        people=known,
+        called=linked_labels(asked, eyes.calling, viewed, [record["properties"]]),
+        **given,
     )
 
 
@@ -152,13 +170,15 @@ def _new(asked: Asked, name: str, entered: Entered) -> Response:
     asked.calling("POST /v1/records")
     create = offered_in(asked.backend, asked.calling("GET /v1/records"), name).create
     givable = {prop for named in create.values() for prop in named}
+    properties = [prop for prop in dataset["properties"] if prop["name"] in givable]
     return asked.page(
         "records/new.html",
         422 if entered.flaws else 200,
         entered=entered,
         dataset=dataset,
         states=[(one["name"], one["title"]) for one in dataset["states"] if one["name"] in create],
-        properties=[prop for prop in dataset["properties"] if prop["name"] in givable],
+        properties=properties,
+        links=link_fields(asked, properties, entered),
         people=people(asked),
     )
 
@@ -175,6 +195,7 @@ def _edit(asked: Asked, record: dict[str, Any], entered: Entered, tag: str) -> R
         properties=properties,
         blind=[prop["name"] for prop in properties if prop["name"] not in record["properties"]],
         tag=tag,
+        links=link_fields(asked, properties, entered),
         people=people(asked),
     )
 

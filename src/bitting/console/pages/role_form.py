@@ -12,6 +12,7 @@ from typing import Any
 
 from bitting.console.forms import Entered
 from bitting.console.language import mark
+from bitting.console.pages.numbered import check_rows, numbers_of
 from bitting.console.pages.record_values import text_of, value_from
 from bitting.core.jsontext import Malformed, parse
 from bitting.core.problems import Flaw, InvalidInput
@@ -59,20 +60,26 @@ class RoleForm:
                 values |= {f"{path}.rows.{number}.{name}": [row.get(name, "")] for name in _ROW}
         return Entered(values)
 
-    def fields(self) -> list[tuple[str, str]]:
-        """The same as hidden fields: what a page carries on."""
+    def fields(self, below: str = "") -> list[tuple[str, str]]:
+        """The same as hidden fields, those whose names begin so: what a page carries on."""
         entered = self.entered()
-        return [(name, value) for name in entered.names("") for value in entered.all(name) if value]
+        return [(name, value) for name in entered.names(below) for value in entered.all(name) if value]
 
 
 def form_in(entered: Entered) -> RoleForm:
-    """The form as it was sent, its grants and rows counted through, and changed as a button of it asked."""
+    """The form as it was sent, its grants and rows counted through.
+
+    Raises:
+        InvalidInput: there are fields of grants that no page of ours makes.
+    """
+    check_rows(entered, "grants", _ONE, (*_MANY, "rows."))
     found = RoleForm(entered.one("name"), entered.one("tag"), entered.one("look"))
-    for number in _numbers(entered, "grants."):
+    for number in numbers_of(entered, "grants"):
         path = f"grants.{number}"
+        check_rows(entered, f"{path}.rows", _ROW)
         rows = [
             {name: entered.one(f"{path}.rows.{row}.{name}") for name in _ROW}
-            for row in _numbers(entered, f"{path}.rows.")
+            for row in numbers_of(entered, f"{path}.rows")
         ]
         one = {name: entered.one(f"{path}.{name}") for name in _ONE}
         found.grants.append(GrantForm(one, {name: entered.all(f"{path}.{name}") for name in _MANY}, rows))
@@ -144,23 +151,17 @@ def _remove(items: list[Any], place: int) -> None:
         del items[place]
 
 
-def _numbers(entered: Entered, prefix: str) -> list[int]:
-    found = {name.removeprefix(prefix).split(".")[0] for name in entered.names(prefix)}
-    return sorted(int(number) for number in found if number.isdecimal() and len(number) < 6)
-
-
 def _grant(grant: GrantForm, datasets: Datasets, path: str) -> dict[str, Any]:
     def selection(name: str) -> str | list[str]:
         return ALL if ALL in grant.many.get(name, ()) else grant.many.get(name, [])
 
-    moves = "changeState" in grant.many.get("record", ())
     return {
         "dataset": grant.one["dataset"],
         "states": selection("states"),
         "where": _condition(grant, datasets.get(grant.one["dataset"], {}), path),
         "assignedOnly": bool(grant.one.get("assignedOnly")),
         "record": grant.many.get("record", []),
-        "to": selection("to") if moves else [],
+        "to": selection("to"),
         "view": selection("view"),
         "edit": selection("edit"),
     }

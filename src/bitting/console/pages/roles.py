@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -29,6 +29,7 @@ from bitting.core.decisions import Allowed
 from bitting.core.delegation import may_write_role
 from bitting.core.errors import Conflict, Refused
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.datasets.drafts import MAX_DATASETS
 from bitting.datasets.service import list_datasets
 from bitting.roles.describing import compare_role, describe_role, describe_roles
 from bitting.roles.previewing import preview_role
@@ -38,7 +39,7 @@ from bitting.roles.service import change_role, create_role, delete_role, list_ro
 pages = Pages("roles")
 
 _PAGE = 50
-_MOST = PageRequest(limit=100)
+_MOST = PageRequest(limit=MAX_DATASETS)
 _LIST, _READ, _CREATE = "GET /v1/roles", "GET /v1/roles/{role_id}", "POST /v1/roles"
 _CHANGE, _DELETE = "PATCH /v1/roles/{role_id}", "DELETE /v1/roles/{role_id}"
 _WRONG_NAME = mark("That is not the role's name: nothing was done.")
@@ -116,9 +117,23 @@ def _detail(asked: Asked, role_id: str, error: str | None = None, status: int = 
         tag=etag(role),
         said=said,
         datasets=_datasets(asked),
+        alike=_alike,
         changes=_may_change(asked, role),
         delete_error=error,
     )
+
+
+def _alike(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is open, state by state, with one row for all states in which the same is."""
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        rights = {name: value for name, value in entry.items() if name != "state"}
+        same = next((row for row in rows if row | rights == row), None)
+        if same is None:
+            rows.append({**rights, "states": [entry["state"]]})
+        else:
+            same["states"].append(entry["state"])
+    return rows
 
 
 def _may_change(asked: Asked, role: dict[str, Any]) -> bool:

@@ -33,7 +33,7 @@ def see_record(asked: Asked, key_id: str, dataset: str, record_id: str) -> Respo
 def _eyes(asked: Asked, key_id: str) -> Eyes | Response:
     found = eyes_of(asked.backend, asked.calling("GET /v1/keys/{key_id}/access"), key_id)
     if isinstance(found.may_read, Denied):
-        return asked.page("records/blind.html", key=found.key, reason=asked.say(found.may_read.reason))
+        return asked.page("records/blind.html", key=found.key, reason=asked.say(found.may_read.text))
 
     def calling(name: str) -> Context:
         return Context(found.principal, CALLS_BY_NAME[name], asked.request_id)

@@ -18,7 +18,7 @@ from bitting.console.routing import Pages
 from bitting.core.errors import Conflict
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.keys.service import Wanted, list_keys
-from bitting.sessions.service import LinkPurpose, MailNotSent, make_link, send_link
+from bitting.sessions.service import LinkPurpose, MailNotSent, TooManyMails, make_link, prove_password, send_link
 from bitting.store.users import UserFilter
 from bitting.users.people import list_people, read_person, roles_to_give, types_to_give
 from bitting.users.schemas import UserChange, UserCreate
@@ -91,6 +91,8 @@ def change(asked: Asked, user_id: str) -> Response:
         asked_for = checked(UserChange, _body(asked.entered))
         # Only what differs: who may not set a field may still change the others.
         given = {name: value for name, value in asked_for.items() if value != user.get(name)}
+        if "email" in given and user_id == asked.user.id:  # or whoever finds the browser open takes the place for good
+            prove_password(asked.backend, asked.own(), asked.entered.one("password"), "password", "user.change")
         change_user(asked.backend, asked.calling("PATCH /v1/users/{user_id}", if_match=tag), user_id, given)
     except InvalidInput as error:
         return asked.again("users/edit.html", in_form(asked, error), **_editing(asked, user_id, tag))
@@ -131,7 +133,7 @@ def delete(asked: Asked, user_id: str) -> Response:
     try:
         delete_user(asked.backend, asked.calling("DELETE /v1/users/{user_id}"), user_id)
     except Conflict as error:
-        return _detail(asked, user_id, error.detail)
+        return _detail(asked, user_id, asked.say(error.detail))
     return asked.redirect("/users", "user-deleted")
 
 
@@ -159,9 +161,11 @@ def _with_link(asked: Asked, user: dict[str, Any], purpose: LinkPurpose, mailed:
         token = make_link(asked.backend, context, user["id"], purpose)
         return asked.page("users/link.html", user=user, purpose=purpose, link=asked.base + url(f"/link/{token}"))
     try:
-        send_link(asked.backend, asked.settings, context, user["id"], purpose)
+        send_link(asked.backend, asked.settings, context, user["id"], purpose, address=asked.address)
     except MailNotSent:
         mailed = "mail-failed"
+    except TooManyMails:
+        mailed = "mail-limit"
     return asked.redirect(f"/users/{user['id']}", mailed)
 
 

@@ -45,9 +45,10 @@ from bitting.core.predicates import (
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.schema import RESERVED_NAMES, Dataset, Property, PropertyType
 from bitting.core.values import parse_literal
+from bitting.core.wording import said
 
-_UNKNOWN_NAME = "no such property"
-_UNKNOWN_STATE = "no such state"
+_UNKNOWN_NAME = said("no such property")
+_UNKNOWN_STATE = said("no such state")
 
 # Ids of an attached table are its own, whatever they look like.
 _FOREIGN_ID = Property(0, "id", "id", PropertyType.TEXT)
@@ -97,7 +98,7 @@ def parse_condition(
 def _read(reader: _Reader, given: object, path: str) -> Predicate:
     predicate = reader.conjunction(given, path, 1)
     if reader.parts > reader.max_parts:
-        reader.flaws.append(Flaw(path, f"must have at most {reader.max_parts} parts"))
+        reader.flaws.append(Flaw(path, _too_many_parts(reader.max_parts)))
     if reader.flaws:
         raise InvalidInput(reader.flaws[:MAX_FLAWS])
     return predicate
@@ -153,7 +154,7 @@ class _Reader:
         if not isinstance(given, dict):
             return self._flaw(path, "must be an object of conditions")
         if depth > self.max_depth:
-            return self._flaw(path, f"must not be nested deeper than {self.max_depth}")
+            return self._flaw(path, said("must not be nested deeper than %(most)d", most=self.max_depth))
         return all_of([self._member(name, value, path, depth) for name, value in given.items()])
 
     def _member(self, name: str, given: object, above: str, depth: int) -> Predicate:
@@ -173,7 +174,7 @@ class _Reader:
         if not isinstance(given, list):
             return [self._flaw(path, "must be a list of conditions")]
         if len(given) > self.max_parts:
-            return [self._flaw(path, f"must have at most {self.max_parts} parts")]
+            return [self._flaw(path, _too_many_parts(self.max_parts))]
         return [self.conjunction(item, f"{path}.{index}", depth + 1) for index, item in enumerate(given)]
 
     # --- one property ---
@@ -187,16 +188,18 @@ class _Reader:
         if not isinstance(given, dict) or _is_reference(given):
             return self._operation(field, "eq", given, path)
         if not given:
-            return self._flaw(path, f"must have an operator: {', '.join(operators(field))}")
+            known = ", ".join(operators(field))
+            return self._flaw(path, said("must have an operator: %(known)s", known=known))
         self.parts += len(given) - 1
         return all_of([self._operator(field, name, value, path) for name, value in given.items()])
 
     def _operator(self, field: Field, operator: str, given: object, above: str) -> Predicate:
         path = f"{above}.{path_label(operator)}"
         if operator not in OPERATORS:
-            return self._flaw(path, f"no such operator; known are {', '.join(OPERATORS)}")
+            return self._flaw(path, said("no such operator; known are %(known)s", known=", ".join(OPERATORS)))
         if operator not in operators(field):
-            return self._flaw(path, f"not for {_kind(field)}, which takes {', '.join(operators(field))}")
+            known = ", ".join(operators(field))
+            return self._flaw(path, said("not for %(kind)s, which takes %(known)s", kind=_kind(field), known=known))
         if operator == "isNull" and not isinstance(given, bool):
             return self._flaw(path, "must be true or false")
         return self._operation(field, operator, given, path)
@@ -221,7 +224,7 @@ class _Reader:
             self._flaw(path, "must be a list of values")
             return ()
         if len(given) > MAX_LIST:
-            self._flaw(path, f"must have at most {MAX_LIST} values")
+            self._flaw(path, said("must have at most %(most)d values", most=MAX_LIST))
             return ()
         return tuple(self._literal(field, item, f"{path}.{index}") for index, item in enumerate(given))
 
@@ -243,13 +246,13 @@ class _Reader:
         match given:
             case {"$user": "id"} if len(given) == 1:
                 if kind is not PropertyType.USER:
-                    return self._flaw(path, f"$user is the id of a user, not for {_kind(field)}")
+                    return self._flaw(path, said("$user is the id of a user, not for %(kind)s", kind=_kind(field)))
                 if not self.has_user:
                     return self._flaw(path, "$user: whoever asks is no user, but a key that belongs to none")
                 return AskingUser()
             case {"$now": span} if len(given) == 1:
                 if kind not in (PropertyType.DATE, PropertyType.DATETIME):
-                    return self._flaw(path, f"$now is a point in time, not for {_kind(field)}")
+                    return self._flaw(path, said("$now is a point in time, not for %(kind)s", kind=_kind(field)))
                 shift = parse_span(span)
                 if shift is None:
                     return self._flaw(path, "$now takes a span of at most 36600 days, such as -7d, +12h or 0s")
@@ -285,4 +288,8 @@ def _state_predicate(operator: str, operands: Iterable[object]) -> Predicate:
 def _kind(field: Field) -> str:
     if isinstance(field, str):
         return field
-    return f"a property of type {field.type.value}"
+    return said("a property of type %(type)s", type=field.type.value)
+
+
+def _too_many_parts(most: int) -> str:
+    return said("must have at most %(most)d parts", most=most)

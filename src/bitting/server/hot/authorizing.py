@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Iterator
 from typing import Any
 
 from bitting.backend import Backend
 from bitting.core.decisions import Denied
 from bitting.core.errors import Unavailable
 from bitting.core.forwarded import key_in_target, original_in
-from bitting.core.gateway import Route, find_route
+from bitting.core.gateway import find_route
 from bitting.core.ids import is_id
-from bitting.gateway.deciding import decide, refused, to_be_told, unknown
+from bitting.gateway.deciding import charged, decide, refused, to_be_told, unknown
 from bitting.server.hot.answers import ALLOWED, Answer, Maybe, gateway_refusal
 from bitting.server.hot.head import Source, WayOf, credential_in, found_in
-from bitting.verify.counting import Door
 from bitting.verify.entries import Entry
 from bitting.verify.limits import Outcome, Spend, lines
 from bitting.verify.lines import Headers
@@ -66,7 +66,11 @@ class Authorizing:
         route, now = find_route(table, method, target), self._clock()
         verdict = decide(self._verifier, entry, route, address, now)
         if verdict is None:
-            return self._charged(secret, entry, route, address, now, only_403)
+            return self._charged(secret, entry, (method, target, address), now, only_403)
+        return self._decided(verdict, now, only_403)
+
+    def _decided(self, verdict: Verdict, now: int, only_403: bool) -> Answer | Awaitable[Answer]:
+        """The answer to a decision, with what is left of the key's limits."""
         spend = None if verdict.denied is None else to_be_told(verdict)
         if spend is None:
             return self._told(verdict, verdict.outcome, now, only_403)
@@ -74,15 +78,15 @@ class Authorizing:
         return self._looked(verdict, spend, now, only_403) if left is None else self._told(verdict, left, now, only_403)
 
     async def _charged(
-        self, secret: str, entry: Entry, route: Route | Denied, address: str | None, now: int, only_403: bool
+        self, secret: str, entry: Entry, asked: tuple[str, str, str | None], now: int, only_403: bool
     ) -> Answer | None:
-        assert isinstance(route, Route)  # noqa: S101 - without one nothing is charged
+        """The answer where others count what the key spends."""
         try:
-            asked = (route.scopes, None, address)
-            verdict = await self._verifier.charged_async(secret, entry, asked, 1, now, Door.AUTHORIZE)
+            verdict = await asyncio.to_thread(charged, self._verifier, self._routes, secret, entry, asked, now)
         except Unavailable:
             return None  # the store is away: the framework says so
-        return self._told(verdict, verdict.outcome, now, only_403)
+        answer = self._decided(verdict, now, only_403)
+        return answer if isinstance(answer, tuple) else await answer
 
     async def _looked(self, verdict: Verdict, spend: Spend[Any], now: int, only_403: bool) -> Answer:
         """What is left of a refused key's limits, where others count them."""

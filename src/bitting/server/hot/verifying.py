@@ -20,9 +20,9 @@ from bitting.server.hot.answers import Answer, Maybe
 from bitting.server.hot.head import Source, WayOf, credential_in, found_in
 from bitting.verify.counting import VALID, Door
 from bitting.verify.entries import Asked, Entry, ended, judge
-from bitting.verify.limits import left, lines
+from bitting.verify.limits import Outcome, left, lines
 from bitting.verify.lines import Headers, lines_of
-from bitting.verify.verifier import Verdict
+from bitting.verify.verifier import UNCOUNTED, Verdict
 
 PATH = "/v1/keys/verify"
 MAX_BODY_BYTES = 65_536
@@ -137,7 +137,9 @@ class Verifying:
         outcome = self._limiter.try_charge(caller.spend, 1, now)
         if outcome is None:
             return self._charged(sent, caller, entry, asked, now)
-        return None if outcome.refused else self._decided(sent, caller, entry, asked, lines(outcome, now), now)
+        if outcome.refused is not None:
+            return self._turned_away(caller, outcome, now)
+        return self._decided(sent, caller, entry, asked, lines(outcome, now), now)
 
     async def _charged(self, sent: _Sent, caller: Entry, entry: Entry | None, asked: _Asked, now: int) -> Answer | None:
         """The same where others count what the caller spends."""
@@ -145,8 +147,8 @@ class Verifying:
         since = monotonic()
         try:
             outcome = await self._limiter.charge_async(caller.spend, 1, now)
-            if outcome.refused:
-                return None
+            if outcome.refused is not None:
+                return self._turned_away(caller, outcome, now)
             if not (self._still(caller, since) and self._verifier.holds(entry, since)):
                 both = await self._both(sent)
                 if both is None:
@@ -180,7 +182,7 @@ class Verifying:
                 if verdict.valid:
                     verdict = self._verifier.settled(both[1], caller.workspace, asked[1], verdict.outcome)
         except Unavailable as error:
-            return self._unavailable(caller, error, told)
+            return self._unavailable(caller, error.detail, told)
         return self._told(caller, verdict, told)
 
     def _told(self, caller: Entry, verdict: Verdict, told: bytes) -> Answer:
@@ -189,11 +191,17 @@ class Verifying:
         own = b"content-length: %d\r\nx-request-id: %b\r\n%b" % (len(body), next(self._ids), told)
         return 200, _SHARED, own, body
 
-    def _unavailable(self, caller: Entry, error: Unavailable, told: bytes) -> Answer:
+    def _turned_away(self, caller: Entry, outcome: Outcome, now: int) -> Answer | None:
+        """To a caller whose limits let nothing pass. What is used up the framework says, which finds it so again."""
+        if outcome.refused != "unavailable":
+            return None
+        return self._unavailable(caller, UNCOUNTED.reason, lines(outcome, now))
+
+    def _unavailable(self, caller: Entry, detail: str, told: bytes) -> Answer:
         """As the framework would say it."""
-        self._verifier.count((_API, caller.workspace, caller.key_id, error.code.value, _NEEDED, None))
+        self._verifier.count((_API, caller.workspace, caller.key_id, Code.UNAVAILABLE.value, _NEEDED, None))
         request_id = next(self._ids)
-        response = problem(Code.UNAVAILABLE, error.detail, request_id.decode())
+        response = problem(Code.UNAVAILABLE, detail, request_id.decode())
         own = lines_of([*response.raw_headers, (b"x-request-id", request_id)]) + told
         return response.status_code, (), own, bytes(response.body)
 

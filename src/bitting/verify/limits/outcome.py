@@ -11,7 +11,8 @@ from bitting.core.gcra import Rate
 from bitting.verify.limits.purses import longest
 from bitting.verify.limits.spend import Spend
 
-Refusal = Literal["rate_limited", "quota_exceeded"]
+Refusal = Literal["rate_limited", "quota_exceeded", "unavailable"]
+"""Something is used up, or what is left can't be known: then it isn't the caller's fault."""
 
 
 class WindowLeft(NamedTuple):

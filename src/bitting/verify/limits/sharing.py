@@ -30,7 +30,7 @@ class SharingLimiter(Limiter[AnyCell]):
         """The outcome while the server is lost; quotas count on. Whoever calls holds the lock."""
         if self.mode == "closed" and cost:
             self.failures += 1
-            return Outcome(spend, (), now, "rate_limited", RETRY_US)
+            return Outcome(spend, (), now, "unavailable", RETRY_US)
         outcome = self._spend_quotas(spend, cost, now, ())
         if outcome is not None and cost:
             self.failures += 1

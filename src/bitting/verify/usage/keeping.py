@@ -126,7 +126,7 @@ class Usage:
         Raises:
             Unavailable: the store can't be reached.
         """
-        left = take_over(self._store, self._clock())
+        left = take_over(self._store, self._clock, self._sizes)
         with self._flushing:
             self._journal.later(left)
 

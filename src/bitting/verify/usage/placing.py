@@ -72,6 +72,11 @@ class Placing:
         self._late.update(left.used)
 
     @property
+    def late(self) -> Batch:
+        """Uses that couldn't be noted."""
+        return Batch(used=dict(self._late))
+
+    @property
     def has_late(self) -> bool:
         """Whether there are uses that couldn't be noted."""
         return bool(self._late)
