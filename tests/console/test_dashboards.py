@@ -153,6 +153,21 @@ def test_what_is_wrong_with_a_widget_is_told_in_its_place(orders: Workspace, con
     assert "It names a property that was deleted." in text(mine, f"/dashboards/{ident}/edit")
 
 
+def test_a_filter_stands_in_words_of_the_readers_language(orders: Workspace, console: MakeConsole) -> None:
+    """One that names what was deleted stands as it is kept: nothing else takes its place."""
+    names = {"in": ["east", "west"]}
+    ident = board(orders, widget("count", filter={"region": names, "total": {"lt": 1000}}))
+    mine = console(person(orders))
+    shown = text(mine, f"/dashboards/{ident}")
+    assert "Count: orders, where (region is east or west) and total under 1000" in shown
+    mine.client.cookies.set("bitting_language", "fr")
+    assert "où (region est east ou west) et total" in text(mine, f"/dashboards/{ident}")
+    properties = orders.owner.get("/v1/datasets/orders").json()["properties"]
+    kept = [one for one in properties if one["name"] != "region"]
+    assert orders.owner.patch("/v1/datasets/orders", {"properties": kept}).status_code == 200
+    assert "<code>" in mine.get(f"/dashboards/{ident}").text
+
+
 def test_numbers_past_all_measure_are_shown(here: Workspace, console: MakeConsole) -> None:
     here.dataset("orders", weight="number", paid="date")
     here.record("orders", "new", weight=1e300, paid="0001-01-01")

@@ -15,12 +15,13 @@ from bitting.api.etags import check_if_match
 from bitting.api.pages import PageRequest, page_view
 from bitting.api.records import scopes_for
 from bitting.backend import Backend, Change, Context, Reading
+from bitting.core.conditions import bind, in_words
 from bitting.core.decisions import insufficient
 from bitting.core.errors import NotFound, Refused, enforce
 from bitting.core.ids import is_id, new_id
 from bitting.core.permission import may_use_scope
 from bitting.core.values import format_instant
-from bitting.core.wording import said
+from bitting.core.wording import Said, said
 from bitting.dashboards.data import widget_data
 from bitting.dashboards.widgets import Widget, is_known, load_widget, name_widget, parse_widgets, store_widget
 from bitting.store.records import DatasetScope
@@ -78,6 +79,13 @@ def read_data(backend: Backend, context: Context, dashboard_id: str) -> dict[str
             ],
             "partial": viewer.bound,
         }
+
+
+def read_filters(backend: Backend, context: Context, dashboard_id: str) -> list[Said | None]:
+    """The filters of a dashboard's widgets in words, in their order; None where there is none, or it can't be told."""
+    with backend.read(context) as reading:
+        row, viewer = _find(reading, dashboard_id), Viewer.of(reading)
+        return [_filter_in_words(widget, viewer) for widget in viewer.shown(row)]
 
 
 def create_dashboard(backend: Backend, context: Context, given: dict[str, Any]) -> Outcome:
@@ -171,6 +179,12 @@ def _whole(row: DashboardRow, viewer: Viewer) -> dict[str, Any]:
 def _named(widget: Widget, viewer: Viewer) -> dict[str, Any]:
     scope = viewer.scopes.get(widget.dataset)
     return name_widget(widget, None if scope is None else scope.dataset)
+
+
+def _filter_in_words(widget: Widget, viewer: Viewer) -> Said | None:
+    scope = viewer.scopes.get(widget.dataset)
+    bound = None if widget.where is None or scope is None else bind(widget.where, scope.dataset)
+    return None if bound is None or scope is None else in_words(bound, scope.dataset)
 
 
 def _find(reading: Reading, dashboard_id: str) -> DashboardRow:

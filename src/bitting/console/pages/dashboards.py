@@ -14,6 +14,7 @@ from bitting.console.language import mark
 from bitting.console.routing import Pages
 from bitting.console.widgets import body_of, columns_of, numbered, numbers_in, rows_in, series_chart, typed_of
 from bitting.core.problems import InvalidInput
+from bitting.core.wording import Said
 from bitting.dashboards.schemas import DashboardChange, DashboardCreate
 from bitting.dashboards.service import (
     change_dashboard,
@@ -22,6 +23,7 @@ from bitting.dashboards.service import (
     list_dashboards,
     read_dashboard,
     read_data,
+    read_filters,
 )
 from bitting.dashboards.widgets import MAX_WIDGETS, TAKES
 from bitting.datasets.service import list_datasets
@@ -111,12 +113,14 @@ def delete(asked: Asked, dashboard_id: str) -> Response:
 def _detail(asked: Asked, dashboard_id: str, delete_error: str | None = None) -> Response:
     dashboard = read_dashboard(asked.backend, asked.calling("GET /v1/dashboards/{dashboard_id}"), dashboard_id)
     data = read_data(asked.backend, asked.calling("GET /v1/dashboards/{dashboard_id}/data"), dashboard_id)
+    filters = read_filters(asked.backend, asked.calling("GET /v1/dashboards/{dashboard_id}"), dashboard_id)
+    shown = zip(dashboard["widgets"], data["widgets"], filters, strict=False)
     return asked.page(
         "dashboards/detail.html",
         422 if delete_error else 200,
         dashboard=dashboard,
         tag=etag(dashboard),
-        widgets=[_shown(asked, *pair) for pair in zip(dashboard["widgets"], data["widgets"], strict=False)],
+        widgets=[_shown(asked, *each) for each in shown],
         known={one["name"]: one for one in _datasets(asked)},
         may_change=asked.may("PATCH /v1/dashboards/{dashboard_id}"),
         may_delete=asked.may("DELETE /v1/dashboards/{dashboard_id}"),
@@ -124,9 +128,9 @@ def _detail(asked: Asked, dashboard_id: str, delete_error: str | None = None) ->
     )
 
 
-def _shown(asked: Asked, widget: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """A widget, its data, and what is drawn of them."""
-    shown: dict[str, Any] = {"widget": _NO_OPTIONS | widget, "data": _NO_DATA | data}
+def _shown(asked: Asked, widget: dict[str, Any], data: dict[str, Any], where: Said | None) -> dict[str, Any]:
+    """A widget, its data, its filter in words, and what is drawn of them."""
+    shown: dict[str, Any] = {"widget": _NO_OPTIONS | widget, "data": _NO_DATA | data, "where": where}
     if data.get("points"):
         shown["chart"] = series_chart(widget, data["points"], asked.language)
     if data.get("items"):
