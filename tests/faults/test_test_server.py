@@ -36,7 +36,18 @@ def test_nothing_is_left_after_the_run(tmp_path: Path, end: signal.Signals | Non
     (tmp_path / "test_stub.py").write_text(STUB.format(waits=end is not None))
     with (tmp_path / "output").open("w") as output:
         run = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "xdist", f"-n{workers}", "test_stub.py"],
+            # A shell has what it starts in the background ignore Ctrl-C, and what that starts.
+            [
+                "env",
+                "--default-signal=INT",
+                sys.executable,
+                "-m",
+                "pytest",
+                "-p",
+                "xdist",
+                f"-n{workers}",
+                "test_stub.py",
+            ],
             cwd=tmp_path,
             env=os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             stdout=output,
@@ -47,22 +58,13 @@ def test_nothing_is_left_after_the_run(tmp_path: Path, end: signal.Signals | Non
     wait_until(lambda: found.exists() or run.poll() is not None)
     assert found.exists(), (tmp_path / "output").read_text()
     if end is signal.SIGINT:
-        interrupt(run)
+        os.killpg(run.pid, end)  # as a terminal does
     elif end:
         run.send_signal(end)
     run.wait(timeout=60)
     folder = Path(found.read_text())
     wait_until(lambda: not folder.exists())
     wait_until(lambda: not any(str(folder) in command for command in commands_that_run()))
-
-
-def interrupt(run: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C as a terminal does it, and again where xdist didn't see it: on a busy machine it may hang at the first."""
-    for _ in range(3):
-        os.killpg(run.pid, signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            run.wait(timeout=20)
-            return
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
