@@ -53,6 +53,7 @@ UNBOUND = {
     ("migrate", "migrate"): "a lock, and no table",
     ("datasets", "attached_workspaces"): "the operator's",
     ("usage", "workspaces_to_roll_up"): "the operator's",
+    ("addresses", "forget_addresses"): "the operator's: what is too old, of all workspaces",
     **dict.fromkeys(
         (
             ("usage_journal", name)
@@ -90,7 +91,7 @@ BOUND_BY_HAND = {
 # Text of SQL; that each binds the workspace when it runs is shown below.
 TEXT = {("record_writes", name) for name in ("update", "remove_property", "create_index", "drop_index", "_run",
                                              "_insert_statement")} | {("records", "_execute")}  # fmt: skip
-TEXT |= {("usage", "_run")}
+TEXT |= {("usage", "_run"), ("addresses", "add")}
 THE_DOOR = {("tenant", name) for name in ("_select", "_insert", "_update", "_delete")}
 BUILDERS = {"select", "insert", "update", "delete", "text", "exists", "sqlite_insert", "postgresql_insert"}
 
@@ -229,7 +230,7 @@ def work(workspace: Workspace) -> None:
         *(owner.get(place) for place in (path, f"/v1/keys/{key.id}", f"/v1/keys/{key.id}/access", f"/v1/roles/{role}",
                                          f"/v1/users/{user}", f"/v1/dashboards/{dashboard}", f"/v1/routes/{route}",
                                          "/v1/workspace",
-                                         "/v1/resources", "/v1/keys/current")),
+                                         "/v1/resources", "/v1/keys/current", "/v1/usage/addresses")),
         owner.get("/v1/audit", log="refusals", count=True),
         owner.get("/v1/records", dataset="orders", sort="-total", count=True, filter='{"note": "x"}', limit=1),
         key.get("/v1/records", count=True),

@@ -27,7 +27,7 @@ from bitting.core.tokens import mint
 from bitting.store.clock import system_clock
 from bitting.store.engine import Store
 from bitting.verify.cache import KeyCache
-from bitting.verify.counting import Event
+from bitting.verify.counting import Came
 from bitting.verify.limits import MemoryLimiter
 from bitting.verify.lookup import Lookup
 from bitting.verify.verifier import Verifier
@@ -63,7 +63,7 @@ def verifier(*limits: LimitsOf) -> Verifier:
     lookup = Lookup(Identities(find, limiter, system_clock), KeyCache(10**7, 10**11))
     lookup.feed = Fresh()
     made = Verifier(lookup, system_clock, limiter)
-    events: deque[Event] = deque(maxlen=100_000)
+    events: deque[Came] = deque(maxlen=100_000)
     made.count = events.append  # as usage counts: whoever folds the events together is another thread
     return made
 

@@ -37,7 +37,7 @@ from bitting.server.hot.wire import HotHttp
 from bitting.store.engine import Store
 from bitting.store.migrate import migrate
 from bitting.store.workspaces import WorkspaceRow, add_workspace
-from bitting.verify.counting import Event
+from bitting.verify.counting import Came
 from bitting.verify.lines import Headers
 
 CALLS = 100  # in a run: few, so that some runs are left alone on a busy machine
@@ -172,7 +172,7 @@ def _calls(backend: Backend) -> tuple[str, dict[str, Call]]:
         "authorize, one limit": _authorize(workspace, limited),
     }
     _settle(backend)
-    events: deque[Event] = deque(maxlen=100_000)
+    events: deque[Came] = deque(maxlen=100_000)
     backend.verifier.count = events.append  # as usage counts; another thread would fold them together, at its own cost
     backend.lookup.feed = Fresh()  # on a machine that is this busy the feed may fall behind
     for secret in (service, plain, limited):

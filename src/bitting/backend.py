@@ -189,6 +189,7 @@ class Backend:
         connections: Connections | None = None,
         cache: KeyCache | None = None,
         limiter: Limiter[Any] | None = None,
+        address_days: int = 30,
     ) -> None:
         self.store = store
         self.connections = connections or Connections({}, store.url)
@@ -204,7 +205,7 @@ class Backend:
         self.lookup = Lookup(reader, cache or KeyCache())
         self.verifier = Verifier(self.lookup, clock, self.limiter)
         self.routes = RouteTables(self._read_routes, self.lookup)
-        self.usage = Usage(store, clock)
+        self.usage = Usage(store, clock, address_days=address_days)
         self.errands = Errands()
         # A line of their own: a mail server that doesn't answer holds up nothing else, nor the end of the process.
         self.mails = Errands("mails", most=200, closing=3.0)
@@ -224,6 +225,7 @@ class Backend:
             connections=Connections(attachable(settings), store.url),
             cache=KeyCache(settings.cache_entries, settings.cache_megabytes * 1_000_000),
             limiter=open_limiter(store, settings.sharing, url, settings.limits_when_lost),
+            address_days=settings.usage_addresses_days,
         )
 
     def watch(self, max_staleness: float = 1.0) -> Feed:

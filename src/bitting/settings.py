@@ -143,6 +143,12 @@ class Settings(BaseSettings):
         "closed", description="While it can't be reached: calls pass uncounted, or are refused."
     )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body, in bytes.")
+    usage_addresses_days: int = Field(
+        30,
+        ge=0,
+        le=90,
+        description="For how many days it is kept from which addresses keys were verified; 0: it isn't counted.",
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
     metrics_from: Annotated[list[str], NoDecode] = Field(
         default_factory=lambda: ["127.0.0.0/8", "::1"],

@@ -31,7 +31,7 @@ def use(acme: Cli, key: str | None, *outcomes: str, ago: int = 0, scope: str = "
     at = time.time_ns() // 1000 - ago * 1_000_000
     usage = Usage(store, lambda: at)
     for outcome in outcomes:
-        usage.count((Door.VERIFY, workspace, key, outcome, (scope,), None))
+        usage.count((Door.VERIFY, workspace, key, outcome, (scope,), None, None))
     usage.close()
     store.close()
 

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bitting.core.usage import Place, Step
+from bitting.store.addresses import AddressCount
 from bitting.store.tenancy import Tenant
 from tests.support.api import Workspace
 from tests.support.browser import Visit
@@ -72,6 +73,34 @@ def test_usage_in_a_browser(visit: Visit, here: Workspace) -> None:
     visit.go(f"/keys/{crm.id}")
     expect(page.locator("figure.chart svg")).to_be_visible()
     visit.fits()
+
+
+def test_verifications_by_address_of_all_keys_and_of_one(visit: Visit, here: Workspace) -> None:
+    """Beside a bar each; of one outcome alone they aren't known, and not shown."""
+    crm, form = here.key(name="CRM"), here.key(name="Web form")
+    at = Step.HOUR.floor(here.api.clock())
+    with here.api.backend.store.write() as connection:
+        Tenant(connection, here.id).addresses.add([
+            (at, crm.id, "203.0.113.7", AddressCount(1200, 34)),
+            (at, form.id, "2001:db8::/64", AddressCount(5, 0)),
+            (at, form.id, "", AddressCount(0, 2)),
+        ])  # fmt: skip
+    count(here, crm.id, "valid", 1200)
+    count(here, crm.id, "ip_not_allowed", 34)
+    count(here, form.id, "valid", 7)
+    visit.log_in(person(here))
+    visit.go("/usage")
+    rows = visit.page.locator("section:has-text('Verifications by address') tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.first).to_contain_text("203.0.113.7")
+    expect(rows.first).to_contain_text("1,234")
+    expect(rows.last).to_contain_text("other addresses, together")
+    visit.accessible()
+    visit.fits()
+    visit.go(f"/usage?key={form.id}")
+    expect(rows).to_have_count(2)
+    visit.go("/usage?outcome=valid")
+    expect(rows).to_have_count(0)
 
 
 def test_a_person_sees_what_their_own_keys_did(here: Workspace, console: MakeConsole) -> None:

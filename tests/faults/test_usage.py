@@ -111,7 +111,7 @@ def in_use(count: Count, workspace: WorkspaceId, keys: int) -> Iterator[Counter[
 
     def decide() -> None:
         for number in itertools.cycle(range(keys)):
-            count((Door.LIBRARY, workspace, f"key_{number}", VALID, (), None))
+            count((Door.LIBRARY, workspace, f"key_{number}", VALID, (), None, None))
             made[f"key_{number}"] += 1
             if number % 20 == 0 and stopping.wait(0.005):
                 return

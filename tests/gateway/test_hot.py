@@ -20,7 +20,7 @@ from bitting.core.principal import operator
 from bitting.core.tokens import mint
 from bitting.keys.service import disable_key, revoke_key
 from bitting.server.hot import HotPath
-from bitting.verify.counting import Event
+from bitting.verify.counting import Came
 from bitting.verify.lookup import NeverFresh
 from tests.gateway.conftest import TRUSTED
 from tests.support.api import Api, Workspace
@@ -79,7 +79,7 @@ def secrets_of(links: Workspace) -> list[str | None]:
 
 def test_both_ways_answer_and_count_alike(links: Workspace) -> None:
     """Generated questions of a gateway, asked both ways: keys, paths, addresses forged and true, gateways' words."""
-    api, events = links.api, list[Event]()
+    api, events = links.api, list[Came]()
     api.backend.verifier.count = events.append
     secrets = st.sampled_from(secrets_of(links))
     usual = st.fixed_dictionaries(

@@ -123,6 +123,7 @@ NEEDED: dict[str, str | None] = {
     "POST /v1/records/{dataset}/{record_id}/state": "records:write",
     "POST /v1/records/{dataset}/{record_id}/archive": "records:write",
     "GET /v1/usage": "usage:read",
+    "GET /v1/usage/addresses": "usage:read",
     "GET /v1/audit": "audit:read",
 }
 # Beyond the scope: who is in the list of users is for administrators, own profile or not.
@@ -380,6 +381,7 @@ PROBES: dict[str, Probe] = {
     ),
     "POST /v1/records/{dataset}/{record_id}/archive": Probe(200, lambda s, c, x: (f"{_record(s, x)}/archive", None)),
     "GET /v1/usage": Probe(200, lambda s, c, x: ("/v1/usage?limit=1", None)),
+    "GET /v1/usage/addresses": Probe(200, lambda s, c, x: ("/v1/usage/addresses?limit=1", None)),
     "GET /v1/audit": Probe(200, lambda s, c, x: ("/v1/audit?limit=1", None)),
 }
 

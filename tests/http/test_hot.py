@@ -16,7 +16,7 @@ from bitting.core.errors import Unavailable
 from bitting.core.network import NOWHERE, parse_networks
 from bitting.core.tokens import mint
 from bitting.server.hot import PATH, HotPath
-from bitting.verify.counting import Door, Event
+from bitting.verify.counting import Came, Door
 from tests.support.api import Api, Caller, Workspace
 
 SCOPES = ["links:read", "links:write", "records:read", "keys:verify", "users:write", "nothing:read", "links:*", ""]
@@ -222,7 +222,7 @@ async def test_a_caller_is_charged_once_where_the_subjects_quota_can_not_be_draw
     api: Api, behind: Passed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """503, said here and with what is left to the caller: the framework would charge it again."""
-    shop, events = api.workspace(), list[Event]()
+    shop, events = api.workspace(), list[Came]()
     caller = shop.key(userType="owner", rateLimits=[{"name": "burst", "limit": 10, "windowSeconds": 3600}])
     key = shop.key(quota={"limit": 100, "refill": "never"})
     backend = api.backend
@@ -241,7 +241,7 @@ async def test_a_caller_is_charged_once_where_the_subjects_quota_can_not_be_draw
         assert (start["status"], told[b"x-ratelimit-remaining"], told[b"cache-control"]) == (503, b"9", b"no-store")
         assert json.loads(end["body"])["code"] == "unavailable"
         assert json.loads(end["body"])["requestId"].encode() == told[b"x-request-id"]
-        assert events == [(Door.API, shop.id, caller.id, "unavailable", ("keys:verify",), None)]
+        assert events == [(Door.API, shop.id, caller.id, "unavailable", ("keys:verify",), None, None)]
     start, end = await send_to(hot, json.dumps(body).encode(), headers)
     assert json.loads(end["body"])["valid"]
     assert dict(start["headers"])[b"x-ratelimit-remaining"] == b"8"
@@ -264,7 +264,7 @@ async def test_a_body_over_the_settings_bound_goes_on_to_the_framework(api: Api,
 def test_limits_are_told_alike_and_both_sides_are_charged_once(shop: Workspace) -> None:
     """The subject's in the body, the caller's in headers; and each call is counted for both."""
     limits = [{"name": "burst", "limit": 5, "windowSeconds": 3600}, {"name": "day", "limit": 4, "windowSeconds": 86400}]
-    verifier, events = shop.api.backend.verifier, list[Event]()
+    verifier, events = shop.api.backend.verifier, list[Came]()
     counted, verifier.count = verifier.count, events.append
     try:
         for way in (str, the_long_way):
@@ -277,8 +277,8 @@ def test_limits_are_told_alike_and_both_sides_are_charged_once(shop: Workspace) 
                 assert answer.headers["x-ratelimit-remaining"] == str(left + 1)
                 assert answer.headers["ratelimit-policy"] == '"burst";q=5;w=3600'
                 assert sorted(events) == [
-                    (Door.API, shop.id, caller.id, "valid", ("keys:verify",), None),
-                    (Door.VERIFY, shop.id, key.id, "valid", ("links:read",), None),
+                    (Door.API, shop.id, caller.id, "valid", ("keys:verify",), None, None),
+                    (Door.VERIFY, shop.id, key.id, "valid", ("links:read",), None, None),
                 ]
             assert said == [3, 2, 1, 0]
             refused = ask(caller, way(json.dumps({"key": key.secret})))

@@ -125,7 +125,7 @@ def event(key: str | None, outcome: str = VALID) -> Event:
 
 def count(usage: Usage, *keys: str) -> None:
     for key in keys:
-        usage.count(event(key))
+        usage.count((*event(key), None))
 
 
 # --- when what is written ------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def test_what_no_journal_can_hold_is_counted_at_once(site: Site) -> None:
     """The library may be given anything as a scope."""
     usage, _ = site.process()
     for scope in ("\ud800", object(), 2**70):
-        usage.count((Door.LIBRARY, OURS, "a", "insufficient_permission", (scope,), None))  # type: ignore[arg-type]
+        usage.count((Door.LIBRARY, OURS, "a", "insufficient_permission", (scope,), None, None))  # type: ignore[arg-type]
     count(usage, "b")
     assert usage.flush()
     assert (site.rows(), site.counts()) == (0, {"a": 1, "b": 1})
@@ -193,7 +193,7 @@ def test_the_last_use_is_that_of_the_last_second_with_one(site: Site) -> None:
     usage, _ = site.process()
     for keys in ("a", "ac", "c"):
         count(usage, *keys)
-        usage.count(event("a", "expired_key"))
+        usage.count((*event("a", "expired_key"), None))
         usage.flush()
         site.now += SECOND
     site.now += ABANDONED_SECONDS * SECOND
@@ -259,7 +259,7 @@ def test_what_no_journal_can_hold_is_not_cut(site: Site) -> None:
     """It is merged as a whole."""
     usage, store = site.process(SLICED)
     for key in "abcde":
-        usage.count((Door.LIBRARY, OURS, key, "insufficient_permission", ("\ud800",), None))
+        usage.count((Door.LIBRARY, OURS, key, "insufficient_permission", ("\ud800",), None, None))
     turns: list[str] = []
     store.observers.append(lambda kind, _: turns.append(kind))
     assert usage.flush()
@@ -325,7 +325,7 @@ def test_a_workspace_that_there_can_not_be_keeps_nobody_from_being_counted(site:
     """The library may be asked about anything."""
     usage, _ = site.process(Sizes())
     count(usage, "a")
-    usage.count((Door.LIBRARY, WorkspaceId(workspace), None, "invalid_key", (), None))
+    usage.count((Door.LIBRARY, WorkspaceId(workspace), None, "invalid_key", (), None, None))
     assert usage.flush()
     assert site.counts() == {"a": 1}
 
@@ -336,8 +336,8 @@ def test_names_of_many_scopes_are_bounded_before_they_wait(site: Site) -> None:
     scopes = [f"links:{'a' * 100}{number}" for number in range(50)]
     for turn in range(50):
         shuffled = (*scopes[turn:], *scopes[:turn])
-        usage.count((Door.VERIFY, OURS, "a", VALID, shuffled, None))
-    usage.count((Door.VERIFY, OURS, "a", VALID, ("links:b", "links:c"), None))
+        usage.count((Door.VERIFY, OURS, "a", VALID, shuffled, None, None))
+    usage.count((Door.VERIFY, OURS, "a", VALID, ("links:b", "links:c"), None, None))
     usage.flush()
     with site.store.read() as connection:
         bodies = connection.execute(select(usage_journal.c.body)).scalars().all()

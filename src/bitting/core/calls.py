@@ -90,6 +90,7 @@ CALLS: tuple[Call, ...] = (
     Call("POST", f"{_RECORD}/state", "records:write", "Move a record to another state"),
     Call("POST", f"{_RECORD}/archive", "records:write", "Archive a record"),
     Call("GET", "/v1/usage", "usage:read", "Read how often keys were used, and refused why"),
+    Call("GET", "/v1/usage/addresses", "usage:read", "Read from where keys were used"),
     Call("GET", "/v1/audit", "audit:read", "Read the audit trail"),
 )
 

@@ -73,7 +73,7 @@ def judge(backend: Backend, workspace: str, facts: RequestFacts, original: Origi
         return unknown(verifier)
     exposed = refusal(transport_allowed(facts.transport, NOWHERE))
     if exposed is not None:
-        return _exposed(backend, entry, exposed)
+        return _exposed(backend, entry, exposed, facts.transport.address)
     route = find_route(backend.routes.table(entry.workspace), original.method, original.target)
     if not verifier.holds(entry, since):  # it was changed while the table was read
         entry = lookup.kept(key) or lookup.entry(key)
@@ -85,12 +85,12 @@ def judge(backend: Backend, workspace: str, facts: RequestFacts, original: Origi
     return verdict or charged(verifier, backend.routes, key, entry, (*original, address), now)
 
 
-def _exposed(backend: Backend, entry: Entry, denied: Denied) -> Verdict:
+def _exposed(backend: Backend, entry: Entry, denied: Denied, address: str | None) -> Verdict:
     """A key that came in clear text or from a web page; of a living one somebody is told."""
     dead = ended(entry, backend.clock())
     if dead is None:
         backend.log_exposure(entry.workspace, entry.key_id, denied)
-    return refused(backend.verifier, dead or denied, entry)
+    return refused(backend.verifier, dead or denied, entry, address)
 
 
 def _left(backend: Backend, verdict: Verdict) -> dict[str, str]:
@@ -141,7 +141,7 @@ class AuthorizeRoute(CallRoute):
             except (Refused, InvalidInput) as error:
                 code = Code.INVALID_REQUEST if isinstance(error, InvalidInput) else error.code
                 backend: Backend = request.app.state.backend
-                backend.verifier.count((Door.AUTHORIZE, None, None, code.value, (), None))
+                backend.verifier.count((Door.AUTHORIZE, None, None, code.value, (), None, None))
                 raise
             return await endpoint(request)
 

@@ -37,7 +37,7 @@ def decide(verifier: Verifier, entry: Entry, route: Route | Denied, address: str
     if isinstance(route, Route):
         return verifier.decide(entry, entry.workspace, (route.scopes, None, address), 1, now, _DOOR)
     denied = judge(entry, ((), None, address), now) or route
-    return refused(verifier, denied, entry)
+    return refused(verifier, denied, entry, address)
 
 
 def charged(
@@ -75,15 +75,15 @@ def _settled(verifier: Verifier, entry: Entry, route: Route | Denied, address: s
     """The decision about a request whose key was charged already, counted."""
     if isinstance(route, Route):
         verdict = verifier.settled(entry, entry.workspace, (route.scopes, None, address), outcome)
-        return verifier.counted(verdict, _DOOR, entry.workspace, route.scopes)
+        return verifier.counted(verdict, _DOOR, entry.workspace, route.scopes, address=address)
     verdict = verifier.settled(entry, entry.workspace, ((), None, address), None)
-    return refused(verifier, verdict.denied or route, entry)
+    return refused(verifier, verdict.denied or route, entry, address)
 
 
-def refused(verifier: Verifier, denied: Denied, entry: Entry | None = None) -> Verdict:
+def refused(verifier: Verifier, denied: Denied, entry: Entry | None = None, address: str | None = None) -> Verdict:
     """A refusal for another reason, counted; entry: the key, if it is proven to be the workspace's."""
     workspace: WorkspaceId | None = None if entry is None else entry.workspace
-    return verifier.counted(Verdict(denied, entry), _DOOR, workspace)
+    return verifier.counted(Verdict(denied, entry), _DOOR, workspace, address=address)
 
 
 def unknown(verifier: Verifier) -> Verdict:

@@ -93,7 +93,7 @@ def _checked(backend: Backend, context: Context, asked: Verify) -> Verdict:
 
 def _counted(backend: Backend, context: Context, asked: Verify, verdict: Verdict) -> Verdict:
     workspace, scopes = context.principal.workspace, tuple(asked.scopes)
-    return backend.verifier.counted(verdict, Door.VERIFY, workspace, scopes, asked.dataset)
+    return backend.verifier.counted(verdict, Door.VERIFY, workspace, scopes, asked.dataset, asked.ip)
 
 
 def data_access(reading: Reading, subject: Principal, name: str, action: DataAction) -> Any:

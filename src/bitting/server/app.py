@@ -40,7 +40,7 @@ from bitting.server.openapi import make_openapi
 from bitting.server.tracing import open_tracing
 from bitting.settings import Settings
 from bitting.store.migrate import current_revision, migrate, newest_revision
-from bitting.verify.counting import Count, Event
+from bitting.verify.counting import Came, Count
 
 _ROOMS = (
     bitting.keys.routes,
@@ -119,8 +119,8 @@ def _add_console(app: FastAPI, chosen: Settings) -> None:
 def _counting(backend: Backend) -> Count:
     """Counts calls with whoever counts decisions: who that is, is known once changes are watched."""
 
-    def count(event: Event) -> None:
-        backend.verifier.count(event)
+    def count(came: Came) -> None:
+        backend.verifier.count(came)
 
     return count
 

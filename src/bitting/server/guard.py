@@ -50,7 +50,7 @@ class Guard:
         scope.setdefault("state", {})["request_id"] = request_id
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
             detail = f"A URL has at most {MAX_URL_BYTES} bytes."
-            self._count((Door.API, None, None, Code.HEADERS_TOO_LARGE.value, (), None))
+            self._count((Door.API, None, None, Code.HEADERS_TOO_LARGE.value, (), None, None))
             await problem(Code.HEADERS_TOO_LARGE, detail, request_id)(scope, receive, send)
             return
         scope["path"] = _ALIASES.get(scope["path"], scope["path"])
@@ -96,13 +96,13 @@ class Guard:
             return
         if isinstance(route, AuthorizeRoute):
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # nothing was decided
-                self._count((Door.AUTHORIZE, None, None, state.get("code", Code.INTERNAL).value, (), None))
+                self._count((Door.AUTHORIZE, None, None, state.get("code", Code.INTERNAL).value, (), None, None))
             return
         workspace, key = state.get("asker", (None, None))
         call: Call | None = getattr(route, "call", None)
         scopes = () if call is None or call.scope is None else (call.scope,)
         code = VALID if status < HTTPStatus.BAD_REQUEST else state.get("code", Code.INTERNAL).value
-        self._count((Door.API, workspace, key, code, scopes, state.get("dataset")))
+        self._count((Door.API, workspace, key, code, scopes, state.get("dataset"), None))
 
 
 def _added(message: Message, path: str, request_id: str) -> list[tuple[bytes, bytes]]:

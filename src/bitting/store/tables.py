@@ -368,6 +368,21 @@ usage_counts = Table(
     Index("ix_usage_counts_key", "workspace_id", "key_id", "step", "at"),
 )
 
+# From where keys were used, in the hour that begins `at`; an empty address: those that weren't told apart.
+usage_addresses = Table(
+    "usage_addresses",
+    metadata,
+    _workspace_id(),
+    Column("at", Instant, nullable=False),
+    Column("key_id", CodeText, nullable=False),
+    Column("address", CodeText, nullable=False),
+    Column("allowed", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "at", "key_id", "address"),
+    Index("ix_usage_addresses_key", "workspace_id", "key_id", "at"),
+    Index("ix_usage_addresses_at", "at"),
+)
+
 # What people bring in from files: how far it is, as the next page finds it, at whichever process.
 imports = Table(
     "imports",

@@ -7,6 +7,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from bitting.core.principal import WorkspaceId
+from bitting.store.addresses import AddressQueries
 from bitting.store.audit import AuditQueries
 from bitting.store.datasets import DatasetQueries
 from bitting.store.gateway import RouteQueries
@@ -80,6 +81,10 @@ class Tenant:
     @cached_property
     def usage(self) -> UsageQueries:
         return UsageQueries(self.connection, self.workspace_id)
+
+    @cached_property
+    def addresses(self) -> AddressQueries:
+        return AddressQueries(self.connection, self.workspace_id)
 
     @cached_property
     def audit(self) -> AuditQueries:

@@ -10,7 +10,7 @@ from fastapi import Depends, Query
 from bitting.api.pages import PageRequest, page_request
 from bitting.api.routing import Asking, Office, router
 from bitting.usage import service
-from bitting.usage.schemas import StepName, UsageList
+from bitting.usage.schemas import AddressList, StepName, UsageList
 from bitting.usage.service import USUAL_GROUPS, UsageRequest
 
 routes = router("usage")
@@ -56,6 +56,19 @@ _Asked = Annotated[UsageRequest, Depends(usage_request)]
 def list_usage(office: Office, asking: Asking, asked: _Asked, key_id: _KeyId = None) -> dict[str, Any]:
     """Read how often keys were used, for what, and refused why; without administration, your own personal keys."""
     return service.list_usage(office, asking, replace(asked, key_id=key_id))
+
+
+@routes.get("/usage/addresses", response_model=AddressList)
+def list_addresses(
+    office: Office,
+    asking: Asking,
+    start: _From = None,
+    end: _To = None,
+    key_id: _KeyId = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="At most so many addresses")] = 20,
+) -> dict[str, Any]:
+    """Read from where keys were verified, the most frequent first; without administration, your own personal keys."""
+    return service.list_addresses(office, asking, start, end, key_id, limit)
 
 
 @routes.get("/keys/{key_id}/usage", response_model=UsageList, response_model_exclude_unset=True)

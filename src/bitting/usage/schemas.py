@@ -32,3 +32,26 @@ class UsageList(ListView[UsageView]):
     start: str = Field(alias="from", description="The span that is answered: whole steps, from here on")
     end: str = Field(alias="to", description="and before this")
     partial: bool = Field(description="Whether your own role hides a part of this from you")
+
+
+class AddressView(View):
+    """How often keys were verified for one address."""
+
+    address: str | None = Field(
+        description="IPv4 as it is, of IPv6 the /64; null: together, what past 100 of a key in an hour isn't told apart"
+    )
+    allowed: int
+    refused: int
+    lastHour: str = Field(description="The beginning of the last hour in which it came (UTC)")
+
+
+class AddressList(View):
+    """From where keys were verified, the most frequent first."""
+
+    items: list[AddressView]
+    truncated: bool = Field(description="Whether there are more than were asked for")
+    start: str = Field(
+        alias="from",
+        description="The span that is answered: whole hours, or days where it is longer than two, from here on",
+    )
+    end: str = Field(alias="to", description="and before this")

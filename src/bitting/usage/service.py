@@ -17,7 +17,7 @@ from bitting.core.jsontext import text_flaw
 from bitting.core.principal import KeyFacts, Principal
 from bitting.core.problems import InvalidInput
 from bitting.core.schema import Catalogue
-from bitting.core.usage import Step, span
+from bitting.core.usage import Span, Step, kept_since, span
 from bitting.core.values import format_instant, parse_instant
 from bitting.core.wording import said
 from bitting.store.usage import DIMENSIONS, UsageQuestion, UsageRow
@@ -25,6 +25,7 @@ from bitting.usage.schemas import StepName
 from bitting.verify.counting import VALID
 
 USUAL_GROUPS = "keyId,outcome"
+_BY_THE_HOUR = 2  # days at most
 _DIMENSIONS = {"keyId" if name == "key" else name: name for name in DIMENSIONS}
 """What to group by, by the name that it has in an answer."""
 
@@ -70,6 +71,31 @@ def top_usage(backend: Backend, context: Context, asked: UsageRequest, limit: in
         return {"items": items, "truncated": len(found) > limit, **_head(reading, asked, question)}
 
 
+def list_addresses(
+    backend: Backend, context: Context, start: str | None, end: str | None, key_id: str | None, limit: int
+) -> dict[str, Any]:
+    """From where the workspace's keys were used, the most frequent first; without administration, one's own keys."""
+    with backend.read(context) as reading:
+        whole = _whole_span(start, end, reading.now)
+        _check_text("keyId", key_id)
+        found = reading.addresses.totals(whole, key=key_id, owner=_owner(reading.principal), limit=limit + 1)
+        items = [
+            {
+                "address": total.address or None,
+                "allowed": total.count.allowed,
+                "refused": total.count.refused,
+                "lastHour": format_instant(total.last),
+            }
+            for total in found[:limit]
+        ]
+        return {
+            "items": items,
+            "truncated": len(found) > limit,
+            "from": format_instant(whole.start),
+            "to": format_instant(whole.end),
+        }
+
+
 def _answer(reading: Reading, asked: UsageRequest) -> dict[str, Any]:
     shown = reading.shown(reading.datasets.catalogue())
     question = _question(reading, asked, shown)
@@ -82,20 +108,16 @@ def _answer(reading: Reading, asked: UsageRequest) -> dict[str, Any]:
 def _question(reading: Reading, asked: UsageRequest, shown: Catalogue) -> UsageQuestion:
     principal = reading.principal
     by = _groups(asked.group_by)
-    found = span(
-        Step[asked.step.upper()],
-        None if asked.start is None else parse_instant(asked.start, "query.from"),
-        None if asked.end is None else parse_instant(asked.end, "query.to"),
-        reading.now,
-    )
-    _check_texts(asked)
+    found = _span(asked.step, asked.start, asked.end, reading.now)
+    _check_text("keyId", asked.key_id)
+    _check_text("outcome", asked.outcome)
     return UsageQuestion(
         span=found,
         by=tuple(_DIMENSIONS[name] for name in by),
         datasets=tuple(shown.by_id),
         hidden=principal.bound,
         key=asked.key_id,
-        owner=None if principal.is_administrator else principal.user_id or "",  # nobody's, of who is nobody
+        owner=_owner(principal),
         outcome=asked.outcome,
     )
 
@@ -124,11 +146,33 @@ def _groups(group_by: str) -> tuple[str, ...]:
     return names
 
 
-def _check_texts(asked: UsageRequest) -> None:
-    for name, value in (("keyId", asked.key_id), ("outcome", asked.outcome)):
-        flaw = None if value is None else text_flaw(value)
-        if flaw is not None:
-            raise InvalidInput.at(f"query.{name}", flaw)
+def _whole_span(start: str | None, end: str | None, now: int) -> Span:
+    """A span of whole hours, or of whole days where it is long or long ago."""
+    begin = None if start is None else parse_instant(start, "query.from")
+    until = now if end is None else parse_instant(end, "query.to")
+    kept = kept_since(Step.HOUR, now) or 0
+    short = begin is None or (until - begin <= _BY_THE_HOUR * Step.DAY.micros and begin >= kept)
+    return span(Step.HOUR if short else Step.DAY, begin, None if end is None else until, now)
+
+
+def _span(step: StepName, start: str | None, end: str | None, now: int) -> Span:
+    return span(
+        Step[step.upper()],
+        None if start is None else parse_instant(start, "query.from"),
+        None if end is None else parse_instant(end, "query.to"),
+        now,
+    )
+
+
+def _owner(principal: Principal) -> str | None:
+    """Whose keys are told of; None: all."""
+    return None if principal.is_administrator else principal.user_id or ""  # nobody's, of who is nobody
+
+
+def _check_text(name: str, value: str | None) -> None:
+    flaw = None if value is None else text_flaw(value)
+    if flaw is not None:
+        raise InvalidInput.at(f"query.{name}", flaw)
 
 
 def usage_view(row: UsageRow, shown: Catalogue) -> dict[str, Any]:

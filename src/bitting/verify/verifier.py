@@ -103,7 +103,7 @@ class Verifier:
         Returns None where the key is good and charging it takes I/O: then `charged` or `charged_async`.
         """
         if entry is None or entry.workspace != workspace:
-            return self.counted(UNKNOWN, door, workspace, asked[0])
+            return self.counted(UNKNOWN, door, workspace, asked[0], address=asked[2])
         # `judge`, where its answer is remembered: a call less for most.
         denied = entry.policy.decided.get(asked, _UNASKED) if now < entry.until else _UNASKED
         if denied is _UNASKED:
@@ -116,7 +116,7 @@ class Verifier:
             if outcome.refused is not None:
                 denied = LIMITED[outcome.refused]
         code = VALID if denied is None else denied.code.value
-        self.count((door, workspace, entry.key_id, code, asked[0], None))
+        self.count((door, workspace, entry.key_id, code, asked[0], None, asked[2]))
         return Verdict(denied, entry, outcome)
 
     def charged(self, key: str, entry: Entry | None, asked: Asked, cost: int, now: int, door: Door) -> Verdict:
@@ -131,7 +131,7 @@ class Verifier:
         if not self.holds(good, since):
             entry = self._kept(key) or self.lookup.entry(key)
         verdict = self.settled(entry, good.workspace, asked, outcome)
-        return self.counted(verdict, door, good.workspace, asked[0])
+        return self.counted(verdict, door, good.workspace, asked[0], address=asked[2])
 
     async def charged_async(
         self, key: str, entry: Entry | None, asked: Asked, cost: int, now: int, door: Door
@@ -142,7 +142,7 @@ class Verifier:
         if not self.holds(good, since):
             entry = self._kept(key) or await self.lookup.entry_async(key)
         verdict = self.settled(entry, good.workspace, asked, outcome)
-        return self.counted(verdict, door, good.workspace, asked[0])
+        return self.counted(verdict, door, good.workspace, asked[0], address=asked[2])
 
     def holds(self, entry: Entry | None, since: float) -> bool:
         """Whether what was known of a key at `since` (by `time.monotonic()`) may still be gone by, after a wait.
@@ -189,11 +189,12 @@ class Verifier:
         workspace: WorkspaceId | None,
         scopes: tuple[str, ...] = (),
         dataset: str | None = None,
+        address: str | None = None,
     ) -> Verdict:
-        """Count a decision, once nothing more is decided; returns it."""
+        """Count a decision, once nothing more is decided; returns it. address: whom it was about, as it was named."""
         entry, denied = verdict.entry, verdict.denied
         code = VALID if denied is None else denied.code.value
-        self.count((door, workspace, None if entry is None else entry.key_id, code, scopes, dataset))
+        self.count((door, workspace, None if entry is None else entry.key_id, code, scopes, dataset, address))
         return verdict
 
 

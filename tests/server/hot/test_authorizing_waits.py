@@ -24,7 +24,7 @@ from bitting.keys.service import change_key, disable_key, revoke_key
 from bitting.server.hot import HotPath
 from bitting.store.engine import Store
 from bitting.store.migrate import migrate
-from bitting.verify.counting import Event
+from bitting.verify.counting import Came
 from bitting.verify.limits import open_limiter
 from tests.gateway.conftest import TRUSTED
 from tests.gateway.test_hot import Passed, asking, send_to
@@ -45,7 +45,7 @@ class Guarding:
     hot: HotPath
     behind: Passed
     counter: RedisServer
-    events: list[Event]
+    events: list[Came]
 
     @property
     def backend(self) -> Backend:
@@ -102,7 +102,7 @@ def guarding(
     backend.watch()
     try:
         with httpx2.Client() as client:
-            shop, behind, events = Api("", backend, clock, client).workspace(), Passed(), list[Event]()
+            shop, behind, events = Api("", backend, clock, client).workspace(), Passed(), list[Came]()
             furnish(shop)
             backend.verifier.count = events.append
             yield Guarding(shop, HotPath(behind, backend, parse_networks(TRUSTED)), behind, redis_server, events)

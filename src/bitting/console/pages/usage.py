@@ -20,7 +20,7 @@ from bitting.core.errors import NotFound
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.keys.service import key_names
 from bitting.usage.schemas import StepName
-from bitting.usage.service import UsageRequest, list_usage, top_usage
+from bitting.usage.service import UsageRequest, list_addresses, list_usage, top_usage
 from bitting.verify.counting import VALID
 
 pages = Pages("usage")
@@ -106,7 +106,18 @@ def _found(asked: Asked, wanted: Wanted) -> dict[str, Any]:
         "outcomes": top("outcome"),
         "keys": top("keyId") if wanted.key is None else {"items": [], "truncated": False},
         "groups": [(group, top(group)) for group in _GROUPS],
+        "addresses": _addresses(asked, span, wanted),
     }
+
+
+def _addresses(asked: Asked, span: Span, wanted: Wanted) -> dict[str, Any] | None:
+    """From where keys were verified, as the other tables have it; of one outcome alone that isn't known."""
+    if wanted.outcome is not None:
+        return None
+    context = asked.calling("GET /v1/usage/addresses")
+    answer = list_addresses(asked.backend, context, span.start, span.end, wanted.key, _TOP)
+    items = [{**item, "count": item["allowed"] + item["refused"]} for item in answer["items"]]
+    return {"items": items, "truncated": answer["truncated"]}
 
 
 def _request(span: Span, wanted: Wanted) -> UsageRequest:

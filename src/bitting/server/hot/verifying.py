@@ -186,7 +186,7 @@ class Verifying:
         return self._told(caller, verdict, told)
 
     def _told(self, caller: Entry, verdict: Verdict, told: bytes) -> Answer:
-        self._verifier.count((_API, caller.workspace, caller.key_id, VALID, _NEEDED, None))
+        self._verifier.count((_API, caller.workspace, caller.key_id, VALID, _NEEDED, None, None))
         body = _verdict(verdict)
         own = b"content-length: %d\r\nx-request-id: %b\r\n%b" % (len(body), next(self._ids), told)
         return 200, _SHARED, own, body
@@ -199,7 +199,7 @@ class Verifying:
 
     def _unavailable(self, caller: Entry, detail: str, told: bytes) -> Answer:
         """As the framework would say it."""
-        self._verifier.count((_API, caller.workspace, caller.key_id, Code.UNAVAILABLE.value, _NEEDED, None))
+        self._verifier.count((_API, caller.workspace, caller.key_id, Code.UNAVAILABLE.value, _NEEDED, None, None))
         request_id = next(self._ids)
         response = problem(Code.UNAVAILABLE, detail, request_id.decode())
         own = lines_of([*response.raw_headers, (b"x-request-id", request_id)]) + told

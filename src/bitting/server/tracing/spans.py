@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bitting
 from bitting.backend import Backend
-from bitting.verify.counting import Count, Door, Event, count_nothing
+from bitting.verify.counting import Came, Count, Door, count_nothing
 
 CLOSE_SECONDS = 3.0
 """How long the last spans may take to be sent when the process ends."""
@@ -143,11 +143,11 @@ def _route(scope: Scope) -> str | None:
 def _noting(count: Count) -> Count:
     """Counts, and has the request's span say what was decided."""
 
-    def noting(event: Event) -> None:
-        count(event)
+    def noting(came: Came) -> None:
+        count(came)
         span = get_current_span()
         if span.is_recording():
-            door, _, key, code, _, _ = event
+            door, _, key, code, *_ = came
             span.set_attribute("bitting.verification.code" if door is Door.VERIFY else "bitting.code", code)
             if key is not None and door is not Door.VERIFY:
                 span.set_attribute("bitting.key.id", key)

@@ -20,14 +20,16 @@ from itertools import repeat, starmap
 
 import structlog
 
+from bitting.core.errors import Unavailable
 from bitting.core.principal import WorkspaceId
 from bitting.core.usage import COARSER, Step, Tally, kept_since
 from bitting.store.engine import Store
 from bitting.store.tenancy import Tenant
 from bitting.store.usage import workspaces_to_roll_up
-from bitting.verify.counting import Count, Event
+from bitting.verify.counting import Came, Count, Event
+from bitting.verify.usage.addresses import Addresses
 from bitting.verify.usage.journal import Journal, Sizes, take_over
-from bitting.verify.usage.placing import bound_names
+from bitting.verify.usage.placing import bound_names, without_addresses
 
 FOLD_SECONDS = 0.1
 """How often events are folded: the minute that they are counted in is right to within this."""
@@ -47,22 +49,26 @@ Observer = Callable[[Mapping[Event, int]], None]
 class Usage:
     """Counts events and writes the counts.
 
-    store: where to; clock: now, in microseconds UTC; sizes: what is much and what is little.
+    store: where to; clock: now, in microseconds UTC; sizes: what is much and what is little; address_days: how long
+    addresses are kept, 0: they aren't counted.
 
     `count` takes events from any thread. `observers` are told of all events, once. `flushes` and
     `failures` say how often counts were written and couldn't be; `dropped` how many decisions were not counted because
     the store was away for too long.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], int], sizes: Sizes | None = None) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], int], sizes: Sizes | None = None, *, address_days: int = 0
+    ) -> None:
         self._store, self._clock, self._sizes = store, clock, sizes or Sizes()
-        self._events: deque[Event] = deque()
+        self._events: deque[Came] = deque()
         self.count: Count = self._events.append
         self.observers: list[Observer] = []
         self.flushes = self.failures = self.dropped = 0
-        self._folded: dict[int, Counter[Event]] = {}
+        self._folded: dict[int, Counter[Came]] = {}
         self._settled: Tally[Event] = Tally()
         self._journal = Journal(store, clock, self._sizes)
+        self._addresses = Addresses(store, clock, address_days)
         self._folding, self._flushing = threading.Lock(), threading.Lock()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -82,6 +88,7 @@ class Usage:
             thread.join()
         for _ in range(_LAST_TRIES):
             if self.flush(merge=True):
+                self.write_addresses(all_of_it=True)
                 with suppress(Exception):  # it is forgotten some day
                     self._journal.leave()
                 return
@@ -120,6 +127,23 @@ class Usage:
                 return False
             return self._journal.empty
 
+    def write_addresses(self, *, all_of_it: bool = False) -> None:
+        """Writes from where keys were used, if it is due; all_of_it: in any case. What can't be written waits on."""
+        try:
+            self._addresses.write(all_of_it=all_of_it)
+        except Unavailable:  # as the flush before it found and said
+            pass
+        except Exception as error:
+            _log.warning("usage_addresses_not_written", error=type(error).__name__)
+
+    def forget_addresses(self) -> None:
+        """Deletes addresses that are no longer kept; any process may, at any time.
+
+        Raises:
+            Unavailable: the store can't be reached.
+        """
+        self._addresses.forget()
+
     def take_over(self) -> None:
         """Has counted what processes that ended have left; any process may, at any time.
 
@@ -155,7 +179,9 @@ class Usage:
         """Has what is folded wait to be written, and tells the observers."""
         now, folded = self._clock(), self._folded
         self._folded = {}
-        for minute, events in folded.items():
+        for minute, came in folded.items():
+            self._addresses.add(minute, came)
+            events = without_addresses(came)
             bound_names(events)
             self._tell(events)
             self._settled.add(minute, events, now)
@@ -175,12 +201,14 @@ class Usage:
     def _keep_flushing(self) -> None:
         while not self._stopping.wait(FLUSH_SECONDS):
             self.flush()
+            self.write_addresses()
 
     def _keep_tidying(self) -> None:
         self._tidy(self.take_over)
         while not self._stopping.wait(TIDY_SECONDS):
             self._tidy(self.take_over)
             self._tidy(self.roll_up)
+            self._tidy(self.forget_addresses)
 
     def _tidy(self, task: Callable[[], None]) -> None:
         try:

@@ -14,13 +14,21 @@ from bitting.core.jsontext import text_flaw
 from bitting.core.principal import WorkspaceId
 from bitting.core.usage import Batch, Names, Place, Tally, dataset_name, scope_name, unknown_scopes
 from bitting.store.tenancy import Tenant
-from bitting.verify.counting import VALID, Door, Event
+from bitting.verify.counting import VALID, Came, Door, Event
 
 NOTE_SECONDS = 30
 """How often the last use of a key that is in use all the time is written."""
 _MAX_NOTED = 100_000  # keys
 _AT_ONCE = 256  # events
 _log = structlog.get_logger("bitting.usage")
+
+
+def without_addresses(came: Mapping[Came, int]) -> Counter[Event]:
+    """Events alone: from where they came is counted apart."""
+    events: Counter[Event] = Counter()
+    for (*event, _address), count in came.items():
+        events[tuple(event)] += count  # type: ignore[index] # six of seven
+    return events
 
 
 def bound_names(events: Counter[Event]) -> None:
