@@ -1,5 +1,7 @@
 """What every test may use. A server starts when the first test asks for it, and ends with the run."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +22,11 @@ settings.load_profile("bitting")
 
 # Schemathesis' plugin has Hypothesis print nothing, for speed: a failure would come without its least example.
 core.RepresentationPrinter = RepresentationPrinter  # type: ignore[attr-defined]
+
+# Tests start hundreds of processes: what one has compiled, the next one need not, whatever the environment says of that.
+# (Container images often say so, and a command of ours then takes twice as long.)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 RUN_FOLDER = pytest.StashKey[Path]()
 

@@ -74,7 +74,8 @@ def _logged_in(asker: Asker) -> str:
     form = urlencode({"email": EMAIL, "password": PASSWORD}).encode()
     headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
     told = asker.ask(request("POST", "/console/login", headers, form))
-    found = _COOKIE.search(dict(told.headers).get("set-cookie", ""))
+    cookies = [value for name, value in told.headers if name.lower() == "set-cookie"]
+    found = _COOKIE.search("\n".join(cookies))
     if found is None:
         raise RuntimeError(f"logging in was answered {told.status}: {told.body[:300]!r}")
     return found[0]

@@ -79,7 +79,7 @@ class Reader:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BITTING_")}
         scripts = str(Path(sys.executable).parent)
         environment |= {"PATH": f"{scripts}{os.pathsep}{environment['PATH']}", "HOME": str(self._folder)}
-        environment |= {"COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {"COLUMNS": "200"}
         self._environment = environment
         # In a terminal curl shows no meter, and the prompt begins a new line.
         (self._folder / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n"\n', "utf-8")
