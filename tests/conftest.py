@@ -23,7 +23,7 @@ settings.load_profile("bitting")
 # Schemathesis' plugin has Hypothesis print nothing, for speed: a failure would come without its least example.
 core.RepresentationPrinter = RepresentationPrinter  # type: ignore[attr-defined]
 
-# Tests start hundreds of processes: what one has compiled, the next one need not, whatever the environment says of that.
+# Tests start hundreds of processes: what one has compiled, the next need not, whatever the environment says of that.
 # (Container images often say so, and a command of ours then takes twice as long.)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

@@ -44,7 +44,8 @@ class Reading:
     def __init__(self, url: str, keys: int) -> None:
         self._store = Store(url)
         self.keys, self._calls = keys, _RUNS[self._store.dialect]
-        numbers = random.Random(1).sample(range(keys), min(SAMPLE, keys))
+        self.sample = min(SAMPLE, keys)
+        numbers = random.Random(1).sample(range(keys), self.sample)
         self._secrets = [secret(number) for number in numbers]
         self._turn = cycle(self._secrets)
         self._digests = cycle([digest(number) for number in numbers])

@@ -242,3 +242,13 @@ def test_too_many_widgets_are_told_and_kept(orders: Workspace, console: MakeCons
         assert answer.status_code == 422
         assert f'id="f-widgets-0-{field}-error"' in answer.text
         assert value.replace('"', "&#34;") in answer.text
+
+
+def test_rows_that_no_page_makes_are_refused_not_lost(orders: Workspace, console: MakeConsole) -> None:
+    """Passed over, the widget that such a name stands for would be gone from the dashboard."""
+    ident = board(orders, widget("count"), widget("table"))
+    mine = console(person(orders))
+    for odd in ("widgets.x.title", "widgets.01.title", "widgets.1.colour", "widgets.123456.title", "widgets.1"):
+        answer = mine.post(f"/dashboards/{ident}/edit", name="Sales", **{"widgets.0.title": "One", odd: "Two"})
+        assert (answer.status_code, "Load the page again" in answer.text) == (422, True), odd
+    assert len(orders.owner.get(f"/v1/dashboards/{ident}").json()["widgets"]) == 2

@@ -29,9 +29,8 @@ _MONTHS = {"month": 1, "year": 12}
 def rows_in(entered: Entered) -> list[str]:
     """The numbers of the form's rows, in order; a page of ours has no more than the API takes, and one to say so."""
     found = {name.split(".")[1] for name in entered.names("widgets.")}
-    return sorted((row for row in found if row.isascii() and row.isdigit() and len(row) < 4), key=int)[
-        : MAX_WIDGETS + 1
-    ]
+    numbers = (row for row in found if row.isascii() and row.isdigit() and len(row) < 6)
+    return sorted(numbers, key=int)[: MAX_WIDGETS + 1]
 
 
 def numbered(entered: Entered, rows: Sequence[str]) -> Entered:

@@ -11,8 +11,9 @@ from bitting.api.pages import PageRequest
 from bitting.console.asked import Asked
 from bitting.console.forms import Entered, checked
 from bitting.console.language import mark
+from bitting.console.pages.numbered import check_rows
 from bitting.console.routing import Pages
-from bitting.console.widgets import body_of, columns_of, numbered, numbers_in, rows_in, series_chart, typed_of
+from bitting.console.widgets import FIELDS, body_of, columns_of, numbered, numbers_in, rows_in, series_chart, typed_of
 from bitting.core.problems import InvalidInput
 from bitting.core.wording import Said
 from bitting.dashboards.schemas import DashboardChange, DashboardCreate
@@ -57,11 +58,11 @@ def show_new(asked: Asked) -> Response:
 @pages.post("/dashboards/new")
 def create(asked: Asked) -> Response:
     """Creates a dashboard, or gives its form a row more or less."""
-    context = asked.calling("POST /v1/dashboards")
-    entered, save = _acted(asked.entered)
-    if not save:
-        return _form(asked, entered)
+    context, entered = asked.calling("POST /v1/dashboards"), asked.entered
     try:
+        entered, save = _acted(entered)
+        if not save:
+            return _form(asked, entered)
         made = create_dashboard(asked.backend, context, checked(DashboardCreate, body_of(entered)))
     except InvalidInput as error:
         return _again(asked, entered, error)
@@ -88,11 +89,11 @@ def change(asked: Asked, dashboard_id: str) -> Response:
     """Changes a dashboard, if it still is as the form had it; or gives the form a row more or less."""
     dashboard = read_dashboard(asked.backend, asked.calling("GET /v1/dashboards/{dashboard_id}"), dashboard_id)
     tag = asked.entered.one("tag") or None
-    context = asked.calling("PATCH /v1/dashboards/{dashboard_id}", if_match=tag)
-    entered, save = _acted(asked.entered)
-    if not save:
-        return _form(asked, entered, dashboard=dashboard, tag=tag)
+    context, entered = asked.calling("PATCH /v1/dashboards/{dashboard_id}", if_match=tag), asked.entered
     try:
+        entered, save = _acted(entered)
+        if not save:
+            return _form(asked, entered, dashboard=dashboard, tag=tag)
         change_dashboard(asked.backend, context, dashboard_id, checked(DashboardChange, body_of(entered)))
     except InvalidInput as error:
         return _again(asked, entered, error, dashboard=dashboard, tag=tag)
@@ -147,7 +148,12 @@ def _datasets(asked: Asked) -> list[dict[str, Any]]:
 
 
 def _acted(entered: Entered) -> tuple[Entered, bool]:
-    """The form after the button that was pressed, and whether that was the one to save."""
+    """The form after the button that was pressed, and whether that was the one to save.
+
+    Raises:
+        InvalidInput: there are rows that no page of ours makes.
+    """
+    check_rows(entered, "widgets", FIELDS)
     act, rows = entered.one("act"), rows_in(entered)
     if act == "add" and len(rows) < MAX_WIDGETS:
         return numbered(entered, [*rows, "new"]), False
