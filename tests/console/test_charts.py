@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bitting.console.charts import Chart, Point, Series, TimeStep, point
 from bitting.console.rendering import number_text
@@ -55,6 +57,21 @@ def test_negative_values_and_large_ones_are_drawn() -> None:
     """Sums of records may be any number."""
     drawn = parts(chart(Series("total", [-(10**30), 0.25])))
     assert len(list(drawn.iter("title"))) == 2
+
+
+@pytest.mark.parametrize("value", [1e200, -1e308, 10**400, 5e-324])
+def test_what_no_bar_can_show_is_not_drawn(value: float) -> None:
+    """Pygal reckons with squares and quotients of doubles."""
+    assert not chart(Series("total", [1, value])).drawable
+    assert chart(Series("total", [1, None]), Series("other", [0, 1e100])).drawable
+
+
+@given(st.lists(st.none() | st.floats(-1e100, 1e100) | st.integers(-(10**100), 10**100), min_size=2, max_size=2))
+@settings(max_examples=60)
+def test_all_that_is_drawable_is_drawn(values: list[float | None]) -> None:
+    drawn = chart(Series("total", values))
+    if drawn.drawable and not drawn.empty:
+        assert parts(drawn).get("class") == "bars"
 
 
 def test_a_chart_without_values_is_empty_and_reads_as_a_table() -> None:

@@ -177,6 +177,23 @@ def test_numbers_past_all_measure_are_shown(here: Workspace, console: MakeConsol
     assert "1E300" in text(console(person(here)), f"/dashboards/{ident}")
 
 
+@pytest.mark.parametrize("weight", [1e200, -1e308, 5e-324])
+def test_no_record_keeps_a_dashboard_from_being_shown(here: Workspace, console: MakeConsole, weight: float) -> None:
+    """A key that may only create could send such a number: what can't be drawn stands in the table."""
+    here.dataset("orders", weight="number", paid="date", kind="text")
+    for each in (weight, 3.5):
+        here.record("orders", "new", weight=each, paid="2026-03-09", kind="a")
+    ident = board(
+        here,
+        *(widget(kind, property="weight") for kind in ("sum", "average")),
+        widget("series", property="weight", groupBy="paid"),
+        widget("breakdown", property="weight", groupBy="kind"),
+    )
+    shown = console(person(here)).get(f"/dashboards/{ident}")
+    drawn = abs(weight) < 1  # the sum is 3.5 and as good as nothing
+    assert (shown.status_code, 'class="bars"' in shown.text, "be drawn" in shown.text) == (200, drawn, not drawn)
+
+
 def test_what_one_may_not_do_is_neither_offered_nor_done(orders: Workspace, console: MakeConsole) -> None:
     ident = board(orders, *ALL)
     role = orders.role({"dataset": "orders", "states": ["paid"], "view": ["total"]})

@@ -72,8 +72,13 @@ def test_the_page_of_a_link_is_named_to_nobody(browser: Browser, here: Workspace
 
 def test_no_answer_about_a_link_says_two_things_of_referrers(here: Workspace, console: Callable[..., Console]) -> None:
     """Of two policies browsers take the last."""
-    answers = [console().get(f"/link/{'A' * 43}"), console().post(f"/link/{'A' * 43}", password="x", again="y")]
-    assert [answer.headers.get_list("referrer-policy") for answer in answers] == [["strict-origin"]] * 2
+    path = f"/link/{'A' * 43}"
+    answers = [console().get(path), console().post(path, password="x", again="y")]
+    client, own = console().client, {"Origin": here.api.base_url, "Sec-Fetch-Site": "same-origin"}
+    for headers, password, status in (({"Origin": "https://evil.example"}, "x", 403), (own, "x" * 2_000_000, 413)):
+        answers.append(client.post(f"/console{path}", data={"password": password}, headers=headers))
+        assert answers[-1].status_code == status
+    assert [answer.headers.get_list("referrer-policy") for answer in answers] == [["strict-origin"]] * 4
 
 
 PUBLIC = "https://keys.example.com"

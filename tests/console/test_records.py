@@ -234,3 +234,10 @@ def test_lists_go_on_page_by_page(orders: Workspace, console: Clients) -> None:
     second = client.client.get(link)
     rows = [Texts(answer.text).tags for answer in (first, second)]
     assert [sum(tag == "tr" for tag, _ in tags) - 1 for tags in rows] == [50, 10]
+
+
+def test_a_parameter_of_any_name_is_passed_on(orders: Workspace, console: Clients) -> None:
+    """Sorts and further pages keep what the address has, whatever that is called."""
+    mine = console(person(orders))
+    for name in ("path", "self", "asked", "query"):
+        assert mine.get("/records", dataset="orders", **{name: "x"}).status_code == 200, name

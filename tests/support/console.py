@@ -59,7 +59,7 @@ class Console:
         if who is not None:
             self.client.cookies.set("bitting_session", session_of(who))
 
-    def get(self, path: str, **params: Any) -> httpx2.Response:
+    def get(self, path: str, /, **params: Any) -> httpx2.Response:
         """A page."""
         return self.client.get(f"/console{path}", params=params or None)
 

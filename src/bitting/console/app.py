@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,7 +15,7 @@ from bitting.backend import Backend
 from bitting.console.pages import PAGES
 from bitting.console.rendering import STATIC
 from bitting.console.routing import http_failed, unforeseen
-from bitting.console.security import HEADERS
+from bitting.console.security import HEADERS, LINK_HEADERS
 from bitting.records.jobs import Imports
 from bitting.settings import Settings
 
@@ -42,17 +44,23 @@ class _Guarded:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+        self._headers, self._link_headers = _encoded(HEADERS), _encoded(LINK_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = self._link_headers if "/link/" in scope.get("path", "") else self._headers
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = {name for name, _ in message["headers"]}
-                added = (header for header in self._headers if header[0] not in own)
+                added = (header for header in headers if header[0] not in own)
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
         await self._app(scope, receive, guarded)
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 async def _file(request: Request) -> Response:

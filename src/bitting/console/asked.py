@@ -18,10 +18,11 @@ from bitting.console.security import set_choice
 from bitting.core.calls import CALLS_BY_NAME, Call
 from bitting.core.decisions import Allowed
 from bitting.core.errors import enforce
+from bitting.core.jsontext import text_flaw
 from bitting.core.lifecycle import Transport
 from bitting.core.permission import may_call
 from bitting.core.principal import Principal, UserFacts
-from bitting.core.problems import Flaw
+from bitting.core.problems import Flaw, InvalidInput
 from bitting.sessions.service import Session
 from bitting.settings import Settings
 
@@ -133,8 +134,16 @@ class Asked:
         return isinstance(may_call(self.principal, CALLS_BY_NAME[name]), Allowed)
 
     def query(self, name: str) -> str | None:
-        """A parameter of the address; None where it isn't there or empty."""
-        return self.request.query_params.get(name) or None
+        """A parameter of the address; None where it isn't there or empty.
+
+        Raises:
+            InvalidInput: it holds what no text of ours does.
+        """
+        given = self.request.query_params.get(name) or None
+        flaw = None if given is None else text_flaw(given)
+        if flaw is not None:
+            raise InvalidInput.at(name, flaw)
+        return given
 
     def say(self, text: str) -> str:
         """A text of ours in the person's language."""

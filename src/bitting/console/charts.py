@@ -27,6 +27,7 @@ MAX_SERIES = 6
 """As many as colours can be told apart; see console.css."""
 _WIDTH, _HEIGHT = 720, 240
 _TICKS = 6
+_LEAST, _MOST = 1e-100, 1e100  # pygal squares and divides on its way to a scale
 _MILLIONS = 1e15  # languages have short words up to there
 TimeStep = Literal["minute", "hour", "day", "week", "month", "year"]
 _SAID: dict[TimeStep, tuple[str, str]] = {
@@ -72,6 +73,12 @@ class Chart:
     def empty(self) -> bool:
         """Whether there is nothing to draw."""
         return not any(value for series in self.series for value in series.values)
+
+    @property
+    def drawable(self) -> bool:
+        """Whether bars can show it: lengths are reckoned in doubles, which such numbers would leave."""
+        values = (abs(value) for one in self.series for value in one.values if value)
+        return all(_LEAST <= value <= _MOST for value in values)
 
     @property
     def rows(self) -> list[tuple[str, list[float | None]]]:

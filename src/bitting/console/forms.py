@@ -16,6 +16,7 @@ from bitting.api.flaws import flaws_of
 from bitting.api.models import Body
 from bitting.core.decisions import Code
 from bitting.core.errors import BittingError
+from bitting.core.jsontext import value_flaws
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.wording import said
 
@@ -83,6 +84,9 @@ def checked(model: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidInput: with every flaw, as the API would name it.
     """
+    flaws = list(value_flaws(dict(given)))
+    if flaws:
+        raise InvalidInput(flaws)
     try:
         return model.model_validate(given).model_dump(exclude_unset=True)
     except ValidationError as error:

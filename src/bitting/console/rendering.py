@@ -29,7 +29,7 @@ def render(language: str, template: str, values: Mapping[str, Any]) -> str:
     return _environment(language).get_template(template).render(**values)
 
 
-def url(path: str, **query: Any) -> str:
+def url(path: str, /, **query: Any) -> str:
     """A page's address; what is None in the query is left out."""
     given = {name: value for name, value in query.items() if value is not None}
     return PREFIX + quote(path) + (f"?{urlencode(given, doseq=True)}" if given else "")

@@ -24,6 +24,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+LINK_HEADERS = {**HEADERS, "Referrer-Policy": "strict-origin"}
+"""For a one-time link's page: logs of proxies keep the address that a stylesheet was asked from."""
 
 
 def session_cookie(secure: bool) -> str:

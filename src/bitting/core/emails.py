@@ -8,6 +8,7 @@ MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 # With these an address in a header may read as another one, or as several (RFC 5322 §3.4).
 _SPECIAL = frozenset(' <>(),;:"[]\\')
+_ENCODED = "=?"  # so does what begins an encoded word (RFC 2047 §2), once it is decoded
 
 
 def check_email(text: str) -> str | None:
@@ -24,4 +25,6 @@ def check_email(text: str) -> str | None:
     # Spaces apart from the plain one, control and format characters are not printable.
     if not text.isprintable() or not _SPECIAL.isdisjoint(text):
         return said("must not contain spaces, control characters, quotes, brackets, commas, colons or semicolons")
+    if _ENCODED in text:
+        return said("must not contain =?")
     return None

@@ -63,7 +63,7 @@ def parse(raw: bytes, *, max_depth: int = MAX_DEPTH) -> object:
     if deep is not None:
         raise InvalidInput.at(_path_at(text, deep), said("must not be nested deeper than %(most)d", most=max_depth))
     value = _read(text)
-    flaws = list(islice(_all_flaws(value), _MAX_FLAWS))
+    flaws = list(islice(value_flaws(value), _MAX_FLAWS))
     if flaws:
         raise InvalidInput(flaws)
     return value
@@ -89,6 +89,15 @@ def text_flaw(text: str) -> str | None:
     if _UNSTORABLE.search(text):
         return said("must not contain NUL characters or lone surrogates")
     return None
+
+
+def value_flaws(value: object) -> Iterator[Flaw]:
+    """Each text and member name of a JSON value that can't be kept (see `text_flaw`), with its dotted path."""
+    reason = _leaf_flaw(value)
+    if reason is not None:
+        yield Flaw("", reason)
+    else:
+        yield from _flaws_below(value, ())
 
 
 def path_label(name: str) -> str:
@@ -210,14 +219,6 @@ def _repeating(pairs: list[tuple[str, object]]) -> _Repeating:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_members, parse_int=_integer, parse_float=_float, parse_constant=_constant
 )
-
-
-def _all_flaws(value: object) -> Iterator[Flaw]:
-    reason = _leaf_flaw(value)
-    if reason is not None:
-        yield Flaw("", reason)
-    else:
-        yield from _flaws_below(value, ())
 
 
 def _flaws_below(value: object, path: tuple[str | int, ...]) -> Iterator[Flaw]:

@@ -93,7 +93,7 @@ def do_forgot(asked: Asked) -> Response:
 def show_link(asked: Asked, token: str) -> Response:
     """What an invitation or a reset link opens: a form for a new password."""
     link = look_at_link(asked.backend, token)
-    return _link_page(asked.page("login/link.html", 200 if link else 404, link=link))
+    return asked.page("login/link.html", 200 if link else 404, link=link)
 
 
 @pages.post("/link/{token}", public=True)
@@ -101,7 +101,7 @@ def use_link(asked: Asked, token: str) -> Response:
     """Sets the password, and lets its owner in."""
     link = look_at_link(asked.backend, token)
     if link is None:
-        return _link_page(asked.page("login/link.html", 404, link=None))
+        return asked.page("login/link.html", 404, link=None)
     password = asked.entered.one("password")
     try:
         if password != asked.entered.one("again"):
@@ -110,14 +110,8 @@ def use_link(asked: Asked, token: str) -> Response:
             asked.backend, token, password, address=asked.address, agent=asked.agent, request_id=asked.request_id
         )
     except InvalidInput as error:
-        return _link_page(asked.again("login/link.html", error.flaws, link=link))
+        return asked.again("login/link.html", error.flaws, link=link)
     return _let_in(asked, begun)
-
-
-def _link_page(response: Response) -> Response:
-    """Has the browser name the page to nobody: logs of proxies keep the address that a stylesheet was asked from."""
-    response.headers["Referrer-Policy"] = "strict-origin"  # not no-referrer, see security.HEADERS
-    return response
 
 
 def _let_in(asked: Asked, turned: Begun | Turned, wrong: str = _WRONG) -> Response:
