@@ -21,7 +21,7 @@ def describe_roles(backend: Backend, context: Context, role_ids: Collection[int]
     with backend.read(context) as reading:
         catalogue = reading.shown(reading.datasets.catalogue())
         uses = reading.roles.uses(role_ids)
-        found = {ident: reading.role(ident) for ident in role_ids}
+        found = reading.roles.several(role_ids)
         return {
             ident: {
                 "words": in_words(_explained(reading, role, catalogue), unrestricted=False),
@@ -29,7 +29,6 @@ def describe_roles(backend: Backend, context: Context, role_ids: Collection[int]
                 "keys": uses[ident][1],
             }
             for ident, role in found.items()
-            if role is not None
         }
 
 

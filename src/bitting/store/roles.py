@@ -31,6 +31,11 @@ class RoleQueries(TenantQueries):
         found = self.connection.execute(self._select(roles).where(roles.c.id == role_id)).first()
         return None if found is None else _row(found)
 
+    def several(self, role_ids: Collection[int]) -> dict[int, Role]:
+        """Those of these roles that there are, by their ids."""
+        rows = self.connection.execute(self._select(roles).where(roles.c.id.in_(role_ids)).order_by(roles.c.id))
+        return {row.id: _row(row).role for row in rows}
+
     def by_name(self, name: str) -> RoleRow | None:
         found = self.connection.execute(self._select(roles).where(roles.c.name == name)).first()
         return None if found is None else _row(found)
