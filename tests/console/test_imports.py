@@ -139,12 +139,12 @@ def test_an_import_is_watched_and_stopped(
     assert here.owner.get("/v1/records", dataset="leads", count=True).json()["total"] == 30
 
 
-def send(client: Console, content: bytes, dataset: str = "leads") -> tuple[int, str]:
+def send(client: Console, content: bytes, dataset: str = "leads", name: str = "leads.csv") -> tuple[int, str]:
     """Sends a file: the status, and where it leads, or the page."""
     answer = client.client.post(
         "/console/imports/new",
         data={"csrf": client.csrf(), "dataset": dataset},
-        files={"file": ("leads.csv", content, "text/csv")},
+        files={"file": (name, content, "text/csv")},
         headers={"Origin": client.base_url, "Sec-Fetch-Site": "same-origin"},
     )
     return answer.status_code, answer.headers.get("location") or answer.text
@@ -156,9 +156,25 @@ def test_files_that_are_none_are_refused_where_they_were_chosen(here: Workspace,
     status, page = send(client, b"a;b\n1;2\n")
     assert (status, "separated by commas" in page) == (422, True)
     assert send(client, b"x" * (MAX_BYTES + 100_000))[0] == 413
-    answer = client.post("/imports/new", dataset="")
-    assert (answer.status_code, "Choose a file" in answer.text) == (422, True)
+    status, page = send(client, b"", "", name="")
+    assert (status, "Choose a file" in page) == (422, True)
     assert send(client, b"phone\n1\n", "nowhere")[0] == 404
+    # As raw bytes: a client's library writes a NUL in a name its own way.
+    name, end = 'form-data; name="file"; filename="a\0b.csv"', "--x--"
+    fields = "".join(
+        f'--x\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+        for field, value in (("csrf", client.csrf()), ("dataset", "leads"))
+    )
+    answer = client.client.post(
+        "/console/imports/new",
+        content=f"{fields}--x\r\nContent-Disposition: {name}\r\n\r\nphone\r\n1\r\n{end}\r\n".encode(),
+        headers={
+            "Origin": client.base_url,
+            "Sec-Fetch-Site": "same-origin",
+            "Content-Type": "multipart/form-data; boundary=x",
+        },
+    )
+    assert (answer.status_code, "NUL" in answer.text) == (422, True)
 
 
 def test_a_server_leaves_no_files_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any
 
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from bitting.api.requests import request_facts
 from bitting.backend import Backend
 from bitting.console.asked import LANGUAGE_COOKIE, Asked, files_of
-from bitting.console.forms import MAX_FORM_BYTES, Entered, read_form, texts_of
+from bitting.console.forms import MAX_FORM_BYTES, MAX_PUBLIC_BYTES, Entered, read_form, texts_of
 from bitting.console.language import LANGUAGES, mark, preferred
 from bitting.console.rendering import PREFIX, url
 from bitting.console.security import asked_for_own_host, from_own_page, session_cookie
@@ -41,6 +42,15 @@ _OTHER_HOST = mark(
 _NOT_SECURE = mark("The console needs HTTPS: passwords would cross the network in clear text.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a page takes of a form, as `Pages.post` has it."""
+
+    most: int = 0
+    file: int = 0
+    call: str | None = None
+
+
 class Pages:
     """The pages of a section; section: its name, marked in the navigation."""
 
@@ -50,15 +60,25 @@ class Pages:
 
     def get(self, path: str, *, public: bool = False) -> Callable[[Handler], Handler]:
         """A page to read; public: for everybody, logged in or not."""
-        return self._add("GET", path, public=public, most=0)
+        return self._add("GET", path, _Taken(), public=public)
 
-    def post(self, path: str, *, public: bool = False, most: int = MAX_FORM_BYTES) -> Callable[[Handler], Handler]:
-        """What a form is sent to; most: bytes."""
-        return self._add("POST", path, public=public, most=most)
+    def post(
+        self, path: str, *, public: bool = False, call: str | None = None, file: int = 0
+    ) -> Callable[[Handler], Handler]:
+        """What a form is sent to.
 
-    def _add(self, method: str, path: str, *, public: bool, most: int) -> Callable[[Handler], Handler]:
+        Args:
+            path: below the console's.
+            public: for everybody, logged in or not: the form is small.
+            call: of the API, which who sends the form has to be allowed: nothing is read of anybody else.
+            file: bytes that the form's file may have, if it has one.
+        """
+        taken = _Taken(MAX_PUBLIC_BYTES if public else MAX_FORM_BYTES, file, call)
+        return self._add("POST", path, taken, public=public)
+
+    def _add(self, method: str, path: str, taken: _Taken, *, public: bool) -> Callable[[Handler], Handler]:
         def add(handler: Handler) -> Handler:
-            endpoint = _Endpoint(handler, path, self._section, public=public, most=most)
+            endpoint = _Endpoint(handler, path, self._section, taken, public=public)
             self.routes.append(Route(path, endpoint.answer, methods=[method]))
             return handler
 
@@ -68,8 +88,8 @@ class Pages:
 class _Endpoint:
     """Asks a page's handler, in a thread."""
 
-    def __init__(self, handler: Handler, path: str, section: str, *, public: bool, most: int) -> None:
-        self._handler, self._section, self._public, self._most = handler, section, public, most
+    def __init__(self, handler: Handler, path: str, section: str, taken: _Taken, *, public: bool) -> None:
+        self._handler, self._section, self._taken, self._public = handler, section, taken, public
         self.path = PREFIX + path
 
     async def answer(self, request: Request) -> Response:
@@ -103,7 +123,9 @@ class _Endpoint:
         """Reads the form, if it is one that we made for this session; its files are closed once it is answered."""
         if not from_own_page(asked.request, asked.settings.public_url):
             return False
-        form = await read_form(asked.request, self._most)
+        if self._taken.call is not None:
+            asked.calling(self._taken.call)
+        form = await read_form(asked.request, self._taken.most, self._taken.file)
         opened.push_async_callback(form.close)
         asked.entered, asked.files = Entered(texts_of(form)), files_of(form)
         # In ASCII, what was typed compares in constant time whatever it is.
@@ -149,7 +171,10 @@ async def http_failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
     asked = asked_by(request)
     if asked.transport.secure or asked.transport.local:
-        asked.session = await run_in_threadpool(_session_of, asked)
+        try:
+            asked.session = await run_in_threadpool(_session_of, asked)
+        except BittingError as unknown:  # who asks can't be looked up
+            return await run_in_threadpool(failed, asked, unknown)
     if error.status_code == 404:
         return await run_in_threadpool(failed, asked, NotFound())
     code = Code.METHOD_NOT_ALLOWED if error.status_code == 405 else Code.MALFORMED_BODY

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from bitting.console.forms import Entered, number_in
-from bitting.console.pages.numbered import check_rows, numbers_of
+from bitting.console.pages.numbered import check_count, check_rows, numbers_of
+from bitting.datasets.mapping import MAX_PROPERTIES, MAX_STATES
 
 STATE_FIELDS = ("id", "name", "title")
 PROPERTY_FIELDS = ("id", "name", "title", "type", "required", "plural", "indexed", "options", "dataset")
 TYPES = ("text", "integer", "number", "boolean", "date", "datetime", "choice", "user", "record")
 _FIELDS = {"states": STATE_FIELDS, "properties": PROPERTY_FIELDS}
+_MOST = {"states": MAX_STATES, "properties": MAX_PROPERTIES}
 _FLAGS = ("required", "plural", "indexed")
 _WHOLE = ("name", "title", "tag")
 
@@ -42,11 +44,13 @@ def rearranged(entered: Entered) -> tuple[Entered, str]:
     """
     for part, fields in _FIELDS.items():
         check_rows(entered, part, fields)
+        check_count(part, len(numbers_of(entered, part)), _MOST[part])
     rows = {part: _rows(entered, part) for part in _FIELDS}
     asked, _, place = entered.one("do", "save").partition(":")
     act, _, part = asked.partition("-")
     if part in _FIELDS:
-        _change(rows[part], act, int(place) if place.isdecimal() and len(place) < 6 else -1)
+        if act != "add" or len(rows[part]) <= _MOST[part]:
+            _change(rows[part], act, int(place) if place.isdecimal() and len(place) < 6 else -1)
         asked = ""
     else:
         rows = {part: [row for row in given if _filled(part, row)] for part, given in rows.items()}

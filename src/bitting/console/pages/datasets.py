@@ -47,7 +47,7 @@ def show_new(asked: Asked) -> Response:
     return _form(asked, blank(), None)
 
 
-@pages.post("/datasets/-/new")
+@pages.post("/datasets/-/new", call="POST /v1/datasets")
 def make(asked: Asked) -> Response:
     """Makes a dataset."""
     entered, act = rearranged(asked.entered)
@@ -79,6 +79,7 @@ def show_edit(asked: Asked, dataset: str) -> Response:
 def change(asked: Asked, dataset: str) -> Response:
     """Changes a dataset, if it still is as the form had it."""
     view = read_dataset(asked.backend, asked.calling(_READ), dataset)
+    asked.calling(_CHANGE)
     entered, act = rearranged(asked.entered)
     tag = entered.one("tag")
     if act != "save":

@@ -38,7 +38,7 @@ def show_resources(asked: Asked) -> Response:
     return asked.page("workspace/resources.html", **_shown(asked, _typed(rows), len(rows) + MORE, declared))
 
 
-@pages.post("/workspace/resources")
+@pages.post("/workspace/resources", call="PUT /v1/resources")
 def declare(asked: Asked) -> Response:
     """Declares what the rows say, if it still was as the form had it; `more` only adds rows."""
     check_rows(asked.entered, "row", ("resource", "action", "readOnly"))

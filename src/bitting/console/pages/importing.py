@@ -13,6 +13,7 @@ from bitting.console.forms import Entered
 from bitting.console.language import mark
 from bitting.console.routing import Pages
 from bitting.core.errors import Conflict
+from bitting.core.jsontext import text_flaw
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.core.wording import told_by
 from bitting.datasets.drafts import MAX_DATASETS
@@ -25,7 +26,6 @@ pages = Pages("records")
 
 _CALL = "POST /v1/records"
 _MOST = PageRequest(limit=MAX_DATASETS)
-_FORM_BYTES = 65_536
 _NO_FILE = mark("Choose a file.")
 _NO_DATASET = mark("Choose a dataset.")
 _LEFT_OUT = ""
@@ -40,7 +40,7 @@ def show_upload(asked: Asked) -> Response:
     return _upload(asked, Entered({"dataset": [asked.query("dataset") or ""]}))
 
 
-@pages.post("/imports/new", most=MAX_BYTES + _FORM_BYTES)
+@pages.post("/imports/new", call=_CALL, file=MAX_BYTES)
 def upload(asked: Asked) -> Response:
     """Takes the file in, and goes on to its columns."""
     entered, file = asked.entered, asked.files.get("file")
@@ -49,8 +49,12 @@ def upload(asked: Asked) -> Response:
     if wrong or file is None:
         return _upload(asked, entered, wrong)
     read_dataset(asked.backend, asked.calling("GET /v1/datasets/{dataset}"), dataset)
+    called = (file.filename or "")[-200:]
+    flaw = text_flaw(called)
+    if flaw is not None:
+        return _upload(asked, entered, [Flaw("file", flaw)])
     try:
-        import_id = _imports(asked).receive(asked.calling(_CALL), (file.filename or "")[-200:], file.file, dataset)
+        import_id = _imports(asked).receive(asked.calling(_CALL), called, file.file, dataset)
     except UnreadableFile as error:
         return _upload(asked, entered, [Flaw("file", told_by(error))])
     return asked.redirect(f"/imports/{import_id}")

@@ -7,7 +7,7 @@ property with all its values.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from bitting.console.forms import Entered
 from bitting.console.language import mark
@@ -35,6 +35,39 @@ def check_rows(entered: Entered, path: str, fields: Collection[str], several: Co
         part, point, _ = field.partition(".")
         if not _NUMBER.fullmatch(number) or not (once or field in several or (point and f"{part}." in several)):
             raise InvalidInput.at(path, FOREIGN)
+
+
+def rows_in(
+    entered: Entered, path: str, most: int, fields: Collection[str], several: Collection[str] = ()
+) -> Iterator[Entered]:
+    """The rows in order, each as a form of its own whose fields are named without what leads to the row.
+
+    Args:
+        entered: the form.
+        path: what comes before the row's number, without its point.
+        most: rows that the call takes; a page of ours has one more, which the call says is too many.
+        fields, several: as `check_rows` has them.
+
+    Raises:
+        InvalidInput: as `check_rows`, or there are more rows.
+    """
+    check_rows(entered, path, fields, several)
+    rows: dict[int, dict[str, list[str]]] = {}
+    for name in entered.names(f"{path}."):
+        number, _, field = name.removeprefix(f"{path}.").partition(".")
+        rows.setdefault(int(number), {})[field] = entered.all(name)
+    check_count(path, len(rows), most)
+    return (Entered(rows[number]) for number in sorted(rows))
+
+
+def check_count(path: str, rows: int, most: int) -> None:
+    """Holds how many rows there are against how many a page has, which is one more than the call takes.
+
+    Raises:
+        InvalidInput: at the whole.
+    """
+    if rows > most + 1:
+        raise InvalidInput.at(path, FOREIGN)
 
 
 def numbers_of(entered: Entered, path: str) -> list[int]:

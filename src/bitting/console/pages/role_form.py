@@ -12,8 +12,10 @@ from typing import Any
 
 from bitting.console.forms import Entered
 from bitting.console.language import mark
-from bitting.console.pages.numbered import check_rows, numbers_of
+from bitting.console.pages.numbered import rows_in
 from bitting.console.pages.record_values import text_of, value_from
+from bitting.core.conditions.language import MAX_PARTS
+from bitting.core.grants import MAX_GRANTS
 from bitting.core.jsontext import Malformed, parse
 from bitting.core.problems import Flaw, InvalidInput
 
@@ -72,17 +74,11 @@ def form_in(entered: Entered) -> RoleForm:
     Raises:
         InvalidInput: there are fields of grants that no page of ours makes.
     """
-    check_rows(entered, "grants", _ONE, (*_MANY, "rows."))
     found = RoleForm(entered.one("name"), entered.one("tag"), entered.one("look"))
-    for number in numbers_of(entered, "grants"):
-        path = f"grants.{number}"
-        check_rows(entered, f"{path}.rows", _ROW)
-        rows = [
-            {name: entered.one(f"{path}.rows.{row}.{name}") for name in _ROW}
-            for row in numbers_of(entered, f"{path}.rows")
-        ]
-        one = {name: entered.one(f"{path}.{name}") for name in _ONE}
-        found.grants.append(GrantForm(one, {name: entered.all(f"{path}.{name}") for name in _MANY}, rows))
+    for grant in rows_in(entered, "grants", MAX_GRANTS, _ONE, (*_MANY, "rows.")):
+        rows = [{name: row.one(name) for name in _ROW} for row in rows_in(grant, "rows", MAX_PARTS, _ROW)]
+        one = {name: grant.one(name) for name in _ONE}
+        found.grants.append(GrantForm(one, {name: grant.all(name) for name in _MANY}, rows))
     return found
 
 
@@ -91,12 +87,13 @@ def rearranged(form: RoleForm, act: str, dataset: str) -> bool:
     verb, _, place = act.partition(":")
     numbers = [int(part) if part.isdecimal() and len(part) < 6 else -1 for part in place.split(".")]
     if verb == "add-grant":
-        if dataset:
+        if dataset and len(form.grants) <= MAX_GRANTS:
             form.grants.append(GrantForm({"dataset": dataset}, {"states": [ALL]}))
     elif verb == "remove-grant":
         _remove(form.grants, numbers[0])
     elif verb == "add-row" and numbers[0] in range(len(form.grants)):
-        form.grants[numbers[0]].rows.append({})
+        rows = form.grants[numbers[0]].rows
+        rows += [{}] if len(rows) <= MAX_PARTS else []
     elif verb == "remove-row" and numbers[0] in range(len(form.grants)):
         _remove(form.grants[numbers[0]].rows, numbers[-1])
     else:

@@ -61,13 +61,13 @@ def show_new(asked: Asked) -> Response:
     return _form(asked, RoleForm(), None)
 
 
-@pages.post("/roles/new")
+@pages.post("/roles/new", call=_CREATE)
 def make(asked: Asked) -> Response:
     """Makes a role, once what it opens was shown."""
     return _written(asked, None)
 
 
-@pages.post("/roles/preview")
+@pages.post("/roles/preview", call=_LIST)
 def preview(asked: Asked) -> Response:
     """What the role that is being typed would show: a part of the form's page."""
     form = form_in(asked.entered)
@@ -146,8 +146,8 @@ def _may_change(asked: Asked, role: dict[str, Any]) -> bool:
 
 def _written(asked: Asked, standing: dict[str, Any] | None) -> Response:
     """What a button of the form asks: a row more or less, a look, the page with what changes, or to save that."""
-    form, act = form_in(asked.entered), asked.entered.one("do", "review")
     asked.calling(_CREATE if standing is None else _CHANGE)
+    form, act = form_in(asked.entered), asked.entered.one("do", "review")
     if rearranged(form, act, asked.entered.one("more")) or act == "back":
         return _form(asked, form, standing)
     if act == "preview":
