@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2
 from playwright.sync_api import expect
 
@@ -22,20 +24,34 @@ def secret_of(visit: Visit) -> str:
 
 
 def test_a_web_form_key_is_made_used_and_disabled(visit: Visit, here: Workspace) -> None:
-    here.dataset("leads", states=("new", "won"), phone="text")
+    here.dataset("leads", states=("new", "won"), phone={"type": "text", "required": True}, email="text", value="number")
+    here.dataset("orders", total="number")
     visit.log_in(person(here))
     page = visit.page
     visit.go("/keys/new?preset=web-form")
     visit.accessible()
     visit.fits()
     page.fill("input[name=name]", "Contact form")
+    page.select_option("select[name=dataset]", "orders")
+    page.click("text=Create the key")
+    expect(page.locator("#f-sends-orders .error")).to_have_text("▲ Tick what the form sends.")
+    visit.accessible()
     page.select_option("select[name=dataset]", "leads")
+    expect(page.locator("#f-sends-orders")).to_be_hidden()
+    assert page.is_checked("input[name=sends-leads][value=phone]")
+    page.check("input[name=sends-leads][value=email]")
+    page.uncheck("input[name=sends-leads][value=phone]")
+    page.click("text=Create the key")
+    expect(page.locator("#f-sends-leads .error")).to_have_text("▲ No record is without phone: tick that as well.")
+    page.check("input[name=sends-leads][value=phone]")
     page.click("text=Create the key")
     secret = secret_of(visit)
     visit.accessible()
     visit.fits()
-    record = {"dataset": "leads", "state": "new", "properties": {"phone": "1"}}
+    record: dict[str, Any] = {"dataset": "leads", "state": "new", "properties": {"phone": "1"}}
     assert call(here, secret, "POST", "/v1/records", json=record) == 201
+    wider = {**record, "properties": {"phone": "1", "value": 100_000}}
+    assert call(here, secret, "POST", "/v1/records", json=wider) == 422, "nothing but what was ticked"
     assert call(here, secret, "GET", "/v1/records?dataset=leads") == 403
     page.click("text=To the key")
     visit.accessible()

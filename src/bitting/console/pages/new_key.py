@@ -13,6 +13,7 @@ from bitting.console.forms import Entered
 from bitting.console.language import mark
 from bitting.console.pages.key_form import key_body, offered, people
 from bitting.console.routing import Pages
+from bitting.console.snippets import creating_snippets, reading_snippets, sample_value
 from bitting.core.ids import new_id
 from bitting.core.problems import Flaw, InvalidInput
 from bitting.datasets.service import list_datasets, read_dataset
@@ -26,7 +27,8 @@ PRESETS = ("web-form", "read-only", "custom")
 _MOST = PageRequest(limit=1000)
 _NO_DATASET = mark("Choose the dataset in which the form creates records.")
 _LIMIT_NAME = mark("A lower-case letter, then lower-case letters, digits, - and _.")
-_TAKEN = mark("The role “%(name)s” opens something else: rename it, or choose a role of your own under “Custom”.")
+_NO_FIELD = mark("Tick what the form sends.")
+_NEEDED = mark("No record is without %(properties)s: tick that as well.")
 
 
 @pages.get("/keys/new")
@@ -43,27 +45,28 @@ def make_key(asked: Asked) -> Response:
     entered = asked.entered
     try:
         body = _body(asked)
+        snippets = reading_snippets(asked)
         if entered.one("preset") == "web-form":
-            body["role"] = _web_form_role(asked, entered.one("dataset"))
+            grant, record = _web_form(asked, entered.one("dataset"))
+            body["role"], snippets = _role_of(asked, grant), creating_snippets(asked, record)
         context = replace(asked.calling("POST /v1/keys"), idempotency_key=entered.one("once")[:255] or None)
         view = create_key(asked.backend, context, body).view
     except InvalidInput as error:
         return _form(asked, entered.with_flaws(in_form(asked, error)), 422)
-    return asked.page("keys/created.html", key=view, snippets=_snippets(asked), rotated=False)
+    return asked.page("keys/created.html", key=view, snippets=snippets, rotated=False)
 
 
 def shown_secret(asked: Asked, view: dict[str, Any]) -> Response:
     """The page with a key's new secret, after a rotation."""
-    return asked.page("keys/created.html", key=view, snippets=_snippets(asked), rotated=True)
+    return asked.page("keys/created.html", key=view, snippets=reading_snippets(asked), rotated=True)
 
 
 def _form(asked: Asked, entered: Entered, status: int = 200) -> Response:
     datasets = list_datasets(asked.backend, asked.calling("GET /v1/datasets"), _MOST)["items"]
-    writable = [(one["name"], one["title"] or one["name"]) for one in datasets if not one.get("source")]
     values = {
         "preset": entered.one("preset", PRESETS[-1]),
         "presets": PRESETS,
-        "datasets": writable,
+        "datasets": [one for one in datasets if not one.get("source")],
         "people": people(asked),
         "once": entered.one("once") or new_id("req"),
     }
@@ -89,21 +92,39 @@ def _body(asked: Asked) -> dict[str, Any]:
     return key_body(KeyCreate, entered, administers=administers, more=more, flaws=flaws)
 
 
-def _web_form_role(asked: Asked, dataset: str) -> int:
-    """The role that creates records in a dataset's first state and shows nothing: made when it isn't there yet."""
+def _web_form(asked: Asked, dataset: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The grant that creates records in a dataset's first state with what was ticked, and shows nothing; and a record.
+
+    Raises:
+        InvalidInput: nothing was ticked, or not all that each record needs.
+    """
     found = read_dataset(asked.backend, asked.calling("GET /v1/datasets/{dataset}"), dataset)
-    grant = {
-        "dataset": found["name"],
-        "states": [found["states"][0]["name"]],
-        "record": ["create"],
-        "edit": [prop["name"] for prop in found["properties"]],
-    }
-    name = f"Web form: {found['name']}"
-    for role in list_roles(asked.backend, asked.calling("GET /v1/roles"), _MOST)["items"]:
-        if role["name"] == name:
-            if [_given(one) for one in role["grants"]] != [_given(grant)]:
-                raise InvalidInput.at("dataset", asked.say(_TAKEN) % {"name": name})
+    ticked = asked.entered.all(f"sends-{found['name']}")
+    sent = [prop for prop in found["properties"] if prop["name"] in ticked]
+    if not sent:
+        raise InvalidInput.at(f"sends-{found['name']}", _NO_FIELD)
+    missing = [prop["title"] or prop["name"] for prop in found["properties"] if prop["required"] and prop not in sent]
+    if missing:
+        raise InvalidInput.at(f"sends-{found['name']}", asked.say(_NEEDED) % {"properties": ", ".join(missing)})
+    state = found["states"][0]["name"]
+    edit = [prop["name"] for prop in sent]
+    grant = {"dataset": found["name"], "states": [state], "record": ["create"], "edit": edit}
+    needed = [prop for prop in sent if prop["required"]] or sent[:1]
+    properties = {prop["name"]: sample_value(prop) for prop in needed}
+    return grant, {"dataset": found["name"], "state": state, "properties": properties}
+
+
+def _role_of(asked: Asked, grant: dict[str, Any]) -> int:
+    """The web forms' role with this one grant: made when it isn't there yet."""
+    first = name = f"Web form: {grant['dataset']}"
+    roles = list_roles(asked.backend, asked.calling("GET /v1/roles"), _MOST)["items"]
+    for role in roles:
+        if role["name"].startswith(first) and [_given(one) for one in role["grants"]] == [_given(grant)]:
             return int(role["id"])
+    taken, number = {role["name"] for role in roles}, 1
+    while name in taken:
+        number += 1
+        name = f"{first} {number}"
     made = create_role(asked.backend, asked.calling("POST /v1/roles"), {"name": name, "grants": [grant]})
     return int(made.view["id"])
 
@@ -124,22 +145,3 @@ def in_form(asked: Asked, error: InvalidInput) -> list[Flaw]:
         reason = _LIMIT_NAME if path.startswith("limit") and path.endswith(".name") else flaw.reason
         flaws.append(Flaw(path.replace(".windowSeconds", ".window"), asked.say(reason)))
     return flaws
-
-
-def _snippets(asked: Asked) -> list[tuple[str, str]]:
-    """Ready calls with a key, label and text; each takes the secret from the environment, where it belongs."""
-    url = f"{asked.base}/v1/keys/current"  # a call that every key may make
-    return [
-        ("curl", f'curl "{url}" \\\n  -H "X-Api-Key: $BITTING_KEY"'),
-        (
-            "Python",
-            "import os\nimport requests\n\n"
-            f'answer = requests.get("{url}", headers={{"X-Api-Key": os.environ["BITTING_KEY"]}})\n'
-            "answer.raise_for_status()\nprint(answer.json())",
-        ),
-        (
-            "JavaScript",
-            f'const answer = await fetch("{url}", {{\n'
-            '  headers: { "X-Api-Key": process.env.BITTING_KEY },\n});\nconsole.log(await answer.json());',
-        ),
-    ]
