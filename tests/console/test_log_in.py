@@ -15,7 +15,8 @@ from bitting.sessions import tries
 from bitting.sessions.service import make_link
 from tests.support.api import Api, Workspace, running_api
 from tests.support.browser import visiting
-from tests.support.console import PASSWORD, Console, person
+from tests.support.console import Console, person
+from tests.support.people import PASSWORD
 
 
 def attempt(client: Console, email: str, password: str) -> httpx2.Response:

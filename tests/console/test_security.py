@@ -15,7 +15,8 @@ from bitting.backend import Context
 from bitting.console.pages import PAGES, overview
 from bitting.sessions.service import make_link
 from tests.support.api import Workspace, running_api
-from tests.support.console import PASSWORD, Console, person
+from tests.support.console import Console, person
+from tests.support.people import PASSWORD
 from tests.support.stocked import PUBLIC_POSTS, Pattern, Stocked, patterns, stocked, unknown
 
 _REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{22}")

@@ -9,7 +9,8 @@ from bitting.backend import Context
 from bitting.sessions.service import make_link
 from tests.support.api import Workspace
 from tests.support.browser import Visit, visiting
-from tests.support.console import PASSWORD, Console, person
+from tests.support.console import Console, person
+from tests.support.people import PASSWORD
 
 
 def test_logging_in_goes_where_one_wanted_to_go(visit: Visit, here: Workspace) -> None:

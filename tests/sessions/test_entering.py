@@ -523,7 +523,7 @@ def test_who_finds_no_place_to_be_tried_loses_no_try(workspace: Workspace, monke
 
 def known(owner: Person) -> str:
     """The cookie of a browser in which somebody has logged in."""
-    return device_cookie(owner.workspace.api.backend, owner.email, None)
+    return device_cookie(owner.workspace.api.backend, owner.id, None)
 
 
 def test_strangers_lock_nobody_out_of_a_browser_that_is_known(workspace: Workspace) -> None:
@@ -538,17 +538,31 @@ def test_strangers_lock_nobody_out_of_a_browser_that_is_known(workspace: Workspa
     assert isinstance(owner.try_to_log_in(device=cookie), Begun)
 
 
-def test_a_known_browser_has_ten_tries_of_its_own(workspace: Workspace) -> None:
-    """A stolen one guesses no more than anybody, and uses up nobody else's."""
+def test_browsers_that_are_known_have_ten_tries_together(workspace: Workspace) -> None:
+    """When those of the address are used up: however many such browsers there are, they guess no more than that."""
     owner = person(workspace)
-    cookie = known(owner)
-    came = [owner.try_to_log_in("not the password", device=cookie) for _ in range(11)]
-    assert [one.reason for one in came if isinstance(one, Turned)] == ["wrong"] * 10 + ["wait"]
-    assert isinstance(owner.try_to_log_in(device=known(owner)), Begun)
-    owner.log_in()
+    came = [owner.try_to_log_in("not the password", device=known(owner)) for _ in range(21)]
+    assert [one.reason for one in came if isinstance(one, Turned)] == ["wrong"] * 20 + ["wait"]
+    last = owner.try_to_log_in(device=known(owner))
+    assert isinstance(last, Turned)
+    assert 0 < last.retry_after <= 90, "as soon as either has one again"
 
 
-def test_a_browser_is_known_for_the_address_of_its_cookie_alone(workspace: Workspace) -> None:
+def test_sixty_tries_of_known_browsers_may_come_from_one_network(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many users somebody makes for themselves; and these take no tries of those who are strangers."""
+    monkeypatch.setattr(tries, "_KNOWN_NETWORK", (RateLimit("known", 3, 900), RateLimit("known-wide", 240, 900)))
+    monkeypatch.setattr(tries, "_LOG_IN", RateLimit("login", 2, 900))
+    first, second, third = person(workspace), person(workspace), person(workspace)
+    came = []
+    for one in (first, second):
+        came += [one.try_to_log_in("not the password", address=first.address, device=known(one)) for _ in range(4)]
+    assert [one.reason for one in came if isinstance(one, Turned)] == ["wrong"] * 7 + ["wait"]
+    assert isinstance(third.try_to_log_in(address=first.address), Begun)
+
+
+def test_a_browser_is_known_for_the_user_of_its_cookie_alone(workspace: Workspace) -> None:
     """Whoever has an account here is no less a stranger to all others."""
     owner, other = person(workspace), person(workspace)
     for _ in range(10):
@@ -557,6 +571,20 @@ def test_a_browser_is_known_for_the_address_of_its_cookie_alone(workspace: Works
         turned = owner.try_to_log_in(device=cookie)
         assert isinstance(turned, Turned)
         assert turned.reason == "wait"
+
+
+def test_who_adds_anothers_address_to_their_workspace_guesses_no_more_passwords(workspace: Workspace) -> None:
+    """Links can be redeemed there as often as one likes, each in a new browser: these know the new user alone."""
+    owner, other = person(workspace), workspace.api.workspace()
+    theirs = person(other, email=owner.email, password_hash=passwords.hash_password("the thief's own password"))
+    for _ in range(10):
+        owner.try_to_log_in("not the password")
+    guessed = [owner.try_to_log_in(device=known(theirs)) for _ in range(5)]
+    assert guessed == [Turned("wrong")] * 5, "the owner's right password is not looked at"
+    came = owner.try_to_log_in("the thief's own password", device=known(theirs))
+    assert isinstance(came, Begun)
+    assert came.session.principal.workspace == other.id
+    assert isinstance(owner.try_to_log_in(device=known(owner)), Begun)
 
 
 def test_strangers_who_wait_take_no_place_of_who_is_known(

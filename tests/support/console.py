@@ -14,12 +14,9 @@ from bitting.core.ids import new_id
 from bitting.core.principal import UserFacts
 from bitting.sessions.service import Begun, log_in
 from bitting.store.tenancy import Tenant
-from bitting.verify.passwords import hash_password
 from tests.support.api import Workspace
+from tests.support.people import HASH, PASSWORD, new_address
 
-PASSWORD = "a password of the tests"
-_HASH = hash_password(PASSWORD)  # once: it is slow on purpose
-_ADDRESSES = (f"10.{one}.{two}.{three}" for one in range(256) for two in range(256) for three in range(1, 255))
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
 
@@ -38,14 +35,14 @@ def person(workspace: Workspace, user_type: str = "owner", role: int | None = No
     ident = new_id("usr")
     facts = UserFacts(ident, f"{ident.lower()}@example.com", name, UserType(user_type), role, enabled=True)
     with workspace.api.backend.store.write() as connection:
-        Tenant(connection, workspace.id).users.insert(facts, workspace.api.clock(), _HASH)
+        Tenant(connection, workspace.id).users.insert(facts, workspace.api.clock(), HASH)
     return Person(workspace, ident, facts.email)
 
 
 def session_of(who: Person) -> str:
     """The token of a new session; not by the form, whose tries are counted for the address that all tests share."""
     backend = who.workspace.api.backend
-    begun = log_in(backend, who.email, who.password, address=next(_ADDRESSES), agent=None, request_id=None)
+    begun = log_in(backend, who.email, who.password, address=new_address(), agent=None, request_id=None)
     assert isinstance(begun, Begun), begun
     return begun.token
 

@@ -14,9 +14,9 @@ from bitting.core.jsontext import text_flaw
 from bitting.core.principal import WorkspaceId
 from bitting.core.tokens import digest
 from bitting.sessions.agents import browser_name
-from bitting.sessions.devices import known_device
+from bitting.sessions.devices import is_known
 from bitting.sessions.models import Begun, Came, Choice, Session, Turned, is_token, new_token, session_of
-from bitting.sessions.tries import log_in_tries, proving
+from bitting.sessions.tries import Tries, known_tries, log_in_tries, proving
 from bitting.store.audit import Refusal
 from bitting.store.primary import SECONDS
 from bitting.store.sessions import (
@@ -49,7 +49,8 @@ def log_in(
 ) -> Begun | Choice | Turned:
     """Lets somebody in who has the password of an e-mail address.
 
-    An address that nobody has costs as much work as one with a user, and gives the same answer.
+    An address that nobody has costs as much work as one with a user, and gives the same answer. One with several users
+    costs as much for each of them, so that its time tells how many there are.
 
     Args:
         backend: what it stands on.
@@ -63,21 +64,22 @@ def log_in(
     Raises:
         Unavailable: the store can't be reached, or too many others log in.
     """
-    known = known_device(backend, email, device)
-    tries = log_in_tries(backend, email, address, known)
-    wait = tries.seconds_to_wait()
+    people = people_of(backend, email)
+    known = [one for one in people if is_known(backend, one.user.id, device)]
+    ways = [(log_in_tries(backend, email, address), people)]
+    ways += [(known_tries(backend, one.user.id, address), [one]) for one in known]
+    wait, _nobody = _first(ways, Tries.seconds_to_wait)
     if wait:
         return Turned("wait", wait)
-    people = people_of(backend, email)
-    with proving(known=known is not None):
-        wait = tries.count()
+    with proving(known=bool(known)):
+        wait, tried = _first(ways, Tries.count)
         if wait:
             return Turned("wait", wait)
-        proven = [one for one in people if check_password(one.password_hash, password) and one.user.enabled]
-        if not people:
+        proven = [one for one in tried if check_password(one.password_hash, password) and one.user.enabled]
+        if not tried:
             check_password(None, password)
     if not proven:
-        for one in people:
+        for one in tried:
             refuse_later(backend, one, "session.refused", request_id)
         return _WRONG
     if len(proven) > 1:
@@ -196,6 +198,17 @@ def refuse_later(backend: Backend, who: Candidate, action: str, request_id: str 
         0, backend.clock(), who.user.id, action, Code.INSUFFICIENT_PERMISSION, "The password was wrong.", request_id
     )
     backend.errands.ask(partial(_refuse, backend, who.workspace, refusal))
+
+
+def _first(ways: list[tuple[Tries, list[Candidate]]], ask: Callable[[Tries], int]) -> tuple[int, list[Candidate]]:
+    """Whom the first of several ways tries that may be gone, with 0; or nobody, and the seconds until one may be."""
+    waits = []
+    for tries, people in ways:
+        wait = ask(tries)
+        if not wait:
+            return 0, people
+        waits.append(wait)
+    return min(waits), []
 
 
 def _refuse(backend: Backend, workspace: WorkspaceId, refusal: Refusal) -> None:

@@ -1,7 +1,8 @@
 """How often somebody may try: by the e-mail address that is tried, and by where the tries come from.
 
-A browser that has logged in with an address has tries of its own (OWASP's device cookies): strangers who use up those
-of the address lock nobody out who has been here before.
+A user has some more in browsers where they have logged in (OWASP's device cookies): strangers who use up those of the
+address, or of a network, lock nobody out who has been here before. They are the user's, however many such browsers
+there are, and for that user alone: others with the same address are not tried by them.
 
 A try counts once it has a place among those whose passwords are compared, and before anything is compared: many at
 once are no way around the count, who is sent away for want of a place loses nothing, and no more is counted than can
@@ -28,8 +29,9 @@ from bitting.verify.limits.outcome import refused_by_rates
 
 _QUARTER, _HOUR = 900, 3600  # seconds
 _LOG_IN = RateLimit("login", 10, _QUARTER)
-"""For an e-mail address; for a browser that has logged in with it; for whoever shows their password in a session."""
+"""For an e-mail address; for a user in browsers that are known; for whoever shows their password in a session."""
 _LOG_IN_NETWORK = (RateLimit("login", 60, _QUARTER), RateLimit("login-wide", 240, _QUARTER))
+_KNOWN_NETWORK = (RateLimit("known", 60, _QUARTER), RateLimit("known-wide", 240, _QUARTER))
 _RESET = RateLimit("reset", 5, _HOUR)
 _RESET_NETWORK = (RateLimit("reset", 30, _HOUR), RateLimit("reset-wide", 120, _HOUR))
 _LINK = RateLimit("link", 5, _HOUR)
@@ -75,18 +77,14 @@ class Tries:
         return self._backend.limiter.charge(self._spend, cost, self._backend.clock())
 
 
-def log_in_tries(backend: Backend, email: str, address: str | None, device: str | None) -> Tries:
-    """Tries to log in.
-
-    Args:
-        backend: what counts.
-        email: that is tried.
-        address: where they come from.
-        device: the browser's name, if it has logged in with the address before: then they count for it alone.
-    """
-    if device is not None:
-        return Tries(backend, [(f"device:{device}", (_LOG_IN,), None)])
+def log_in_tries(backend: Backend, email: str, address: str | None) -> Tries:
+    """Tries to log in with an e-mail address, from wherever they come: `address`."""
     return Tries(backend, [_email_part(backend, email, _LOG_IN), *_network_parts(address, _LOG_IN_NETWORK)])
+
+
+def known_tries(backend: Backend, user_id: str, address: str | None) -> Tries:
+    """Tries to log in as a user from browsers where that user has logged in before."""
+    return Tries(backend, [(f"known:{user_id}", (_LOG_IN,), None), *_network_parts(address, _KNOWN_NETWORK)])
 
 
 def password_tries(backend: Backend, user_id: str) -> Tries:

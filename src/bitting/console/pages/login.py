@@ -131,7 +131,7 @@ def _let_in(asked: Asked, turned: Begun | Turned, wrong: str = _WRONG) -> Respon
     set_session(response, turned.token, secure=asked.transport.secure)
     user = turned.session.principal.user
     if user is not None:
-        known = device_cookie(asked.backend, user.email, _device(asked))
+        known = device_cookie(asked.backend, user.id, _device(asked))
         set_device(response, known, secure=asked.transport.secure)
     return response
 
