@@ -105,8 +105,15 @@ def test_the_order_of_peppers_is_the_files(monkeypatch: pytest.MonkeyPatch) -> N
     """The first is for new secrets: which one that is must not be chance."""
     write_file(peppers=f'{{ new = "{PEPPER}", old = "{PEPPER[::-1]}" }}')
     assert next(iter(Settings().peppers)) == "new"
-    hasher = Backend.open(Settings(secret=SecretStr(SECRET))).hasher
+    hasher = Backend.open(Settings(secret=SecretStr(SECRET)), new=True).hasher
     assert hasher.for_new("x")[1] == "hmac-sha256:new"
+
+
+def test_a_database_that_is_not_there_is_not_made_by_whoever_opens_it(tmp_path: Path) -> None:
+    """A program in the wrong folder is told so, and leaves nothing behind; no key would be good there."""
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}/bitting.db.* BITTING_DATABASE_URL"):
+        Backend.open(Settings())
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- what is refused -----------------------------------------------------------------------------

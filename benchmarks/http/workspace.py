@@ -59,7 +59,7 @@ class Workspace:
 @contextmanager
 def workspace(url: str) -> Iterator[Workspace]:
     """A workspace in a new database."""
-    backend = Backend.open(Settings.model_validate({"database_url": url, "secret": SECRET}))
+    backend = Backend.open(Settings.model_validate({"database_url": url, "secret": SECRET}), new=True)
     try:
         migrate(backend.store)
         yield Workspace(backend)

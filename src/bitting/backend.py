@@ -213,9 +213,22 @@ class Backend:
         self._feed: Feed | None = None
 
     @classmethod
-    def open(cls, settings: Settings) -> Backend:
-        """The backend that the settings describe."""
+    def open(cls, settings: Settings, *, new: bool = False) -> Backend:
+        """The backend that the settings describe.
+
+        Args:
+            settings: of the server, as a program beside it finds them.
+            new: whether the database may be missing yet; it has to be migrated then, before anything else.
+
+        Raises:
+            FileNotFoundError: there is no file of that name, and `new` isn't set.
+        """
         store = Store(settings.database_url.get_secret_value())
+        if store.missing_file is not None and not new:
+            raise FileNotFoundError(
+                f"There is no database at {store.missing_file.absolute()}. Run this in the server's folder, or with "
+                "its settings: BITTING_DATABASE_URL, and BITTING_SECRET or BITTING_SECRET_FILE."
+            )
         url = None if settings.limits_url is None else settings.limits_url.get_secret_value()
         return cls(
             store,

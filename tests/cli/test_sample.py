@@ -42,6 +42,7 @@ def test_a_second_run_keeps_everything_and_shows_no_secret(cli: Cli) -> None:
     assert "http://127.0.0.1:8123/docs" in told
     assert "bitting keys create" in told
     assert first["owner_key"][:8] in told
+    assert "BITTING_PORT=8123 bitting users reset-link --workspace Sample owner@example.com" in told
 
 
 def test_it_says_what_there_is_and_that_it_is_shown_once(cli: Cli) -> None:

@@ -67,6 +67,8 @@ def test_a_new_database_is_made_ready(cli: Cli) -> None:
     """Migrations are applied on start."""
     with cli.served() as (address, _):
         assert get(f"{address}/readyz")[0] == {"status": "ready"}
+    assert "There is no workspace yet" in (cli.folder / "serve.log").read_text()
+    assert "bitting init" in (cli.folder / "serve.log").read_text()
 
 
 def test_a_port_that_is_taken_is_said(acme: Cli) -> None:

@@ -257,7 +257,7 @@ def spans_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[dic
     collector = Collector()
     url = f"sqlite:///{tmp_path_factory.mktemp('traces')}/bitting.db"
     chosen = Settings(database_url=SecretStr(url), secret=SecretStr(SECRET), otlp_endpoint=collector.endpoint)
-    backend = Backend.open(chosen)
+    backend = Backend.open(chosen, new=True)
     migrate(backend.store)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "5")
@@ -291,7 +291,8 @@ def spans_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[dic
 
 def application(tmp_path: Path, **given: Any) -> Any:
     url = f"sqlite:///{tmp_path}/bitting.db"
-    return create_app(Settings(database_url=SecretStr(url), secret=SecretStr(SECRET), **given))
+    settings = Settings(database_url=SecretStr(url), secret=SecretStr(SECRET), **given)
+    return create_app(settings, Backend.open(settings, new=True))
 
 
 def test_off_nothing_wraps_the_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

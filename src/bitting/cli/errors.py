@@ -73,6 +73,7 @@ def _hint(code: Code) -> str:
     return _OPERATORS_HINTS.get(code, CODES[code].hint)
 
 
+_KEY_MEANT = "A key goes by its id here, which `bitting keys list` shows. Check --workspace, too."
 _KEY_GIVEN = "It stands in the history of your shell now: rotate it. `bitting keys list` shows the ids."
 
 # Where the hint for callers of the API says something that makes no sense here.
@@ -108,7 +109,7 @@ def naming(noun: str, name: str) -> Iterator[None]:
     except NotFound:
         if find_in(name):
             raise Problem("That is the key itself; its id, key_…, is expected.", _KEY_GIVEN) from None
-        raise Problem(f"There is no {noun} '{name}' in this workspace.", _hint(Code.NOT_FOUND)) from None
+        raise Problem(f"There is no {noun} '{name}' in this workspace.", _KEY_MEANT) from None
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +20,7 @@ from bitting.store.migrate import current_revision, migrate, newest_revision
 from bitting.store.tenancy import Tenant
 from bitting.store.workspaces import WorkspaceRow, every_workspace
 
-_INIT = "`bitting init --name NAME --owner-email EMAIL` makes the first workspace."
+INIT = "`bitting init --name NAME --owner-email EMAIL` makes the first workspace."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +68,10 @@ def check_ready(settings: Settings, store: Store) -> None:
     """
     revision = _revision(store)
     if revision is None:
-        raise Problem("The database is empty.", _INIT)
+        raise Problem("The database is empty.", INIT)
     if revision != newest_revision():
         raise Problem("The database's schema is not this version's.", "`bitting migrate` brings it up to date.")
-    if settings.secret is None and not settings.secret_file.exists() and _workspaces(store):
+    if settings.secret is None and not settings.secret_file.exists() and has_workspaces(store):
         # A secret made anew here would sign lines that the server's secret can't verify.
         raise Problem(
             f"The secret that signs the audit trail isn't here: there is no {settings.secret_file}.",
@@ -169,9 +168,8 @@ def _store(settings: Settings) -> Store:
 
 
 def _check_there(store: Store) -> None:
-    """SQLite makes the file that it doesn't find: a command in the wrong folder would work on nothing."""
-    if store.dialect == "sqlite" and store.url.database and not Path(store.url.database).exists():
-        raise Problem(f"There is no database at {store.url.database}.", _INIT)
+    if store.missing_file is not None:
+        raise Problem(f"There is no database at {store.missing_file}.", INIT)
 
 
 def _revision(store: Store) -> str | None:
@@ -182,6 +180,11 @@ def _revision(store: Store) -> str | None:
         raise Problem(f"The database can't be reached: {shown.partition('?')[0]}", "Is it running?") from None
 
 
+def has_workspaces(store: Store) -> bool:
+    """Whether anybody can have a key there."""
+    return bool(_workspaces(store))
+
+
 def _workspaces(store: Store) -> list[WorkspaceRow]:
     with store.read() as connection:
         return every_workspace(connection)
@@ -189,7 +192,7 @@ def _workspaces(store: Store) -> list[WorkspaceRow]:
 
 def _chosen(rows: list[WorkspaceRow], named: str | None) -> WorkspaceRow:
     if not rows:
-        raise Problem("There is no workspace yet.", _INIT)
+        raise Problem("There is no workspace yet.", INIT)
     found = rows if named is None else [row for row in rows if named == row.id]
     found = found or [row for row in rows if named == row.name]
     if len(found) == 1:

@@ -105,7 +105,17 @@ def _tell_kept(backend: Backend, standing: WorkspaceRow | None, address: str, *,
     print("Their secrets can't be shown again. New ones:")
     print("  bitting keys create --workspace Sample --name 'My key'")
     print("  bitting keys rotate KEY_ID")
+    print("If you don't have the owner's password any more, this makes a link into the console:")
+    print(f"  {_at_port(address)}bitting users reset-link --workspace Sample owner@example.com")
     print()
+
+
+def _at_port(address: str) -> str:
+    """What a command needs before it to make links to where the console will be."""
+    from bitting.cli.settings_file import load_settings
+
+    settings, port = load_settings(), address.rpartition(":")[2]
+    return "" if settings.public_url or str(settings.port) == port else f"BITTING_PORT={port} "
 
 
 def _keys(backend: Backend, standing: WorkspaceRow) -> list[dict[str, Any]]:

@@ -31,7 +31,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the API; the database is brought up to date first."""
-    from bitting.cli.office import check_ready, opened_store
+    from bitting.cli.errors import say
+    from bitting.cli.office import INIT, check_ready, has_workspaces, opened_store
     from bitting.cli.settings_file import load_settings
     from bitting.server.logs import configure_logs
     from bitting.server.tracing import check_tracing
@@ -43,6 +44,8 @@ def serve(
     with listening, opened_store(settings, new=True) as store:
         migrate(store)
         check_ready(settings, store)
+        if not has_workspaces(store):
+            say(f"There is no workspace yet, and so nobody to log in. {INIT}")
         store.close()
         _warn_of_attached(settings)
         threading.Thread(target=_announce, args=(listening,), daemon=True).start()
@@ -105,7 +108,8 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _hint(port: int) -> str:
-    return f"Is something else running there? Choose another port: --port {port + 1 if port < 65535 else 8000}"
+    other = port + 1 if port < 65535 else 8000
+    return f"Is something else running there? Choose another port: --port {other}, or `make serve PORT={other}`."
 
 
 def _announce(listening: socket.socket) -> None:

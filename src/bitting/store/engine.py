@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -65,6 +66,12 @@ class Store:
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self.url.get_backend_name()
+
+    @property
+    def missing_file(self) -> Path | None:
+        """SQLite's file, if it isn't there: it would be made, and who is in the wrong folder would work on nothing."""
+        path = Path(self.url.database) if self.dialect == "sqlite" and self.url.database else None
+        return None if path is None or path.exists() else path
 
     @contextmanager
     def read(self, seconds: float | None = None) -> Iterator[Connection]:
