@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,23 @@ async def test_who_is_revoked_while_limits_are_charged_is_refused(
         patch.setattr(backend.verifier, "_try_charge", backend.limiter.try_charge)
         answer = await verify(shop, caller, key)
     assert answer["code"] == ("asked the framework" if gone == "caller" else "revoked_key")
+
+
+class Lost:
+    """A feed that has been lost."""
+
+    good_until = -math.inf
+
+
+async def test_while_the_feed_is_lost_a_subject_is_charged_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a reading takes: nobody is sent on to be charged once more."""
+    shop = api.workspace()
+    caller, key = shop.key(userType="owner"), shop.key(rateLimits=LIMITS)
+    api.backend.lookup.entry(caller.secret)
+    monkeypatch.setattr("bitting.verify.verifier.JOIN_SECONDS", 1e-9)
+    waiting(monkeypatch, api.backend.limiter, lambda: monkeypatch.setattr(api.backend.lookup, "feed", Lost()))
+    answer = await verify(shop, caller, key)
+    assert (answer["code"], answer["rateLimit"]["remaining"]) == ("valid", 9)
 
 
 async def test_a_key_that_is_revoked_while_its_data_is_looked_up_reaches_none(

@@ -17,7 +17,7 @@ from bitting.core.changes import ChangeEvent, ChangeKind
 from bitting.core.errors import Unavailable
 from bitting.core.principal import WorkspaceId
 from bitting.store.engine import Store
-from bitting.store.feed import RETENTION, FeedSource, Mark, Written, append_change, open_feed
+from bitting.store.feed import RETENTION, Batch, FeedSource, Mark, Written, append_change, open_feed
 from bitting.store.tables import changes, metadata
 from tests.support.races import PATIENCE, at_once, processes_at_once
 
@@ -442,6 +442,21 @@ def test_a_lost_connection_is_made_anew_and_read_on(postgres_store: Store, postg
         assert (set(batch.events), batch.reset) == ({slow, meanwhile}, False)
     commit(postgres_store)
     assert returns_early(postgres)
+
+
+def test_a_server_that_does_not_answer_is_given_up(
+    postgres_store: Store, postgres: FeedSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader goes on from where it was on another connection, instead of waiting for ever."""
+    postgres.read()
+    monkeypatch.setattr("bitting.store.feed._SECONDS", 0.2)  # before the server's own bound, which it may not keep
+    with postgres_store.engine.begin() as holder:
+        holder.execute(text("LOCK TABLE changes IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(Unavailable):
+            postgres.read()
+    monkeypatch.undo()
+    written = commit(postgres_store)
+    assert postgres.read() == Batch((written,))
 
 
 def test_a_connection_lost_while_waiting_ends_the_wait(postgres_store: Store, postgres: FeedSource) -> None:

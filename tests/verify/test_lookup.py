@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -132,8 +133,10 @@ def test_those_who_ask_at_once_share_one_reading(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_who_joined_a_reading_that_a_change_overtook_reads_again(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A revocation answered while the reading was under way: who began after it must not be let in by it."""
+def test_who_waited_for_a_reading_that_a_change_overtook_reads_again(
+    known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A revocation answered while the reading was under way: nobody is let in by it, whoever began it."""
     monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
     gate, secret = Gate(), mint("bit")
     made = verifier_of(gate.find)
@@ -155,11 +158,11 @@ def test_who_joined_a_reading_that_a_change_overtook_reads_again(known: bool, mo
         late = pool.submit(made.verify, OURS, secret)
         assert joined.wait(30)
         gate.let_go(0, before)
-        gate.asked.acquire()
-        gate.let_go(1, after)
-        assert leader.result(30).valid == known
-        denied = late.result(30).denied
-    assert denied is not None and denied.code is Code.REVOKED_KEY
+        while not (leader.done() and late.done()):  # they read again at once, together or one after the other
+            if gate.asked.acquire(timeout=0.01):
+                gate.let_go(len(gate.answers) - 1, after)
+        codes = [denied.code for denied in (leader.result(30).denied, late.result(30).denied) if denied is not None]
+    assert codes == [Code.REVOKED_KEY if known else Code.INVALID_KEY, Code.REVOKED_KEY]
     kept = made.lookup.kept(secret)
     assert kept is not None and kept.dead is not None
 
@@ -196,6 +199,23 @@ def test_a_reading_that_fails_fails_for_all_who_share_it_and_is_tried_again(monk
     assert made.verify(OURS, secret).valid
 
 
+def test_a_key_that_is_changed_whenever_it_is_read_is_read_three_times() -> None:
+    """It must be good for something."""
+    reads = 0
+
+    def find(_: bytes) -> Identity:
+        nonlocal reads
+        reads += 1
+        made.lookup.cache.apply([ChangeEvent(reads, OURS, ChangeKind.KEY, "key_1")])
+        return identity_of()
+
+    made = verifier_of(find)
+    monkey: Any = made.lookup._source
+    monkey.at_once = lambda _digest, _began: Later.LATER
+    assert made.verify(OURS, mint("bit")).valid
+    assert reads == 3
+
+
 # --- asyncio -------------------------------------------------------------------------------------
 
 
@@ -204,6 +224,7 @@ class Held:
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, Told]] = []
+        self.again = asyncio.Event()  # asked once more
 
     def read(self, digest: bytes, began: int) -> Entry | None:
         raise AssertionError("nobody may wait in here")
@@ -213,6 +234,8 @@ class Held:
 
     def begin(self, digest: bytes, began: int, told: Told) -> None:
         self.asked.append((began, told))
+        if len(self.asked) > 1:
+            self.again.set()
 
     def let_go(self, place: int, identity: Identity | None, error: Exception | None = None) -> None:
         began, told = self.asked[place]
@@ -265,7 +288,7 @@ def test_tasks_share_a_reading_and_one_that_is_cancelled_takes_no_other_with_it(
     asyncio.run(ask())
 
 
-def test_a_task_that_joined_an_overtaken_reading_reads_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_that_waited_for_an_overtaken_reading_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 60)
     held, lookup = held_lookup()
     secret = mint("bit")
@@ -279,11 +302,39 @@ def test_a_task_that_joined_an_overtaken_reading_reads_again(monkeypatch: pytest
         held.let_go(0, identity_of())
         await turns()
         held.let_go(1, identity_of(replace(KEY, enabled=False)))
-        before, after = await leader, await late
-        assert before is not None and before.dead is None
-        assert after is not None and after.dead is not None
+        found = [await leader, await late]
+        assert [entry is not None and entry.dead is not None for entry in found] == [True, True]
+        assert len(held.asked) == 2
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("by_task", [True, False])
+def test_nobody_waits_for_ever_for_the_reading_of_an_event_loop(by_task: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be busy with something else, or have ended: who joined it reads for themselves."""
+    monkeypatch.setattr("bitting.verify.lookup.JOIN_SECONDS", 0.2)
+    monkeypatch.setattr("bitting.verify.lookup.LEADER_SECONDS", 0.25)
+    held, lookup = held_lookup()
+    secret = mint("bit")
+
+    def read(_digest: bytes, began: int) -> Entry:
+        return Policies().entry(identity_of(), None, began)
+
+    async def lead() -> None:
+        leader = asyncio.create_task(lookup.entry_async(secret))
+        await turns()
+        leader.cancel()
+
+    async def join() -> Entry | None:
+        joined = asyncio.create_task(lookup.entry_async(secret))
+        await held.again.wait()
+        held.let_go(1, identity_of())
+        return await joined
+
+    monkeypatch.setattr(held, "read", read)
+    asyncio.run(lead())
+    found = asyncio.run(join()) if by_task else lookup.entry(secret)
+    assert found is not None and found.key_id == "key_1"
 
 
 def test_a_reading_that_fails_fails_for_every_task_and_the_next_reads_again(monkeypatch: pytest.MonkeyPatch) -> None:

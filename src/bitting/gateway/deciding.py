@@ -10,7 +10,8 @@ from time import monotonic
 from typing import Any
 
 from bitting.core.decisions import Code, Denied
-from bitting.core.gateway import Route, find_route
+from bitting.core.errors import Unavailable
+from bitting.core.gateway import Route, RouteTable, find_route
 from bitting.core.principal import WorkspaceId
 from bitting.verify.counting import Door
 from bitting.verify.entries import Entry, judge
@@ -18,6 +19,9 @@ from bitting.verify.limits import Outcome, Spend
 from bitting.verify.routes import RouteTables
 from bitting.verify.verifier import UNKNOWN, Verdict, Verifier
 
+_READINGS = 2
+"""How often key and routes are read after a wait: to read one may outdate the other, and while the change feed is lost
+each reading that takes its time does. Then what was read last stands: all of it was read after the wait."""
 _DOOR = Door.AUTHORIZE  # an enumeration's member is dear to look up
 
 
@@ -54,21 +58,36 @@ def charged(
         now: microseconds UTC.
 
     Raises:
-        Unavailable: a quota has to be drawn and can't be; then nothing was charged, nor counted. Or the key or the
-            routes were changed meanwhile, and can't be read.
+        Unavailable: a quota has to be drawn and can't be; then nothing was charged, nor counted.
     """
     assert entry.spend is not None  # noqa: S101 - charging takes no I/O otherwise
-    workspace, since = entry.workspace, monotonic()
+    since = monotonic()
     outcome = verifier.limiter.charge(entry.spend, 1, now)
-    table, still = routes.table(workspace), entry
-    while not verifier.holds(still, since):  # nor may reading one outdate the other
+    method, target, address = asked
+    try:
+        still, table = _known(verifier, routes, key, entry, since)
+    except Unavailable as error:  # an answer, not an error: who asks once more is charged once more
+        return refused(verifier, Denied(Code.UNAVAILABLE, error.detail), entry, address)
+    if still is None:
+        return unknown(verifier)
+    return _settled(verifier, still, find_route(table, method, target), address, outcome)
+
+
+def _known(
+    verifier: Verifier, routes: RouteTables, key: str, entry: Entry, since: float
+) -> tuple[Entry | None, RouteTable]:
+    """A key and its workspace's routes after a wait, where they were known at `since`."""
+    table, still = routes.table(entry.workspace), entry
+    for _ in range(_READINGS):
+        if verifier.holds(still, since):
+            break
         since = monotonic()
         found = verifier.lookup.kept(key) or verifier.lookup.entry(key)
-        if found is None or found.workspace != workspace:
-            return unknown(verifier)
-        table, still = routes.table(workspace), found
-    method, target, address = asked
-    return _settled(verifier, still, find_route(table, method, target), address, outcome)
+        if found is None or found.workspace != entry.workspace:
+            return None, table
+        still = found
+        table = routes.table(entry.workspace)
+    return still, table
 
 
 def _settled(verifier: Verifier, entry: Entry, route: Route | Denied, address: str | None, outcome: Outcome) -> Verdict:

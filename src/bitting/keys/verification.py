@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 from bitting.backend import Backend, Context, Reading
@@ -45,8 +46,11 @@ def _said(backend: Backend, context: Context, asked: Verify) -> dict[str, Any]:
         return _answered(_verified(backend, context, asked))
     action = DataAction(asked.action or "read")
     verdict, data = _reaching(backend, context, asked, asked.dataset, action)
+    since = monotonic()
     verdict = backend.verifier.charge(verdict, asked.cost)
-    while not _stands(backend, verdict):  # it was changed while data or limits were read
+    fresh = backend.verifier.holds(verdict.entry, since)
+    while not (fresh and _stands(backend, verdict)):  # it was changed while data or limits were read
+        fresh = True  # as what is read now is younger than the wait
         again, data = _reaching(backend, context, asked, asked.dataset, action)
         verdict = Verdict(verdict.denied, again.entry, verdict.outcome) if again.valid else again
     said = _answered(_counted(backend, context, asked, verdict))

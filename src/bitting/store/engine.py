@@ -136,7 +136,12 @@ _thread = _Thread()
 
 
 @contextmanager
-def _ending(seconds: float | None) -> Iterator[None]:
+def ending(seconds: float | None) -> Iterator[None]:
+    """Within it, what this thread asks of a store or of a `TimedConnection` has to be answered by then.
+
+    Raises:
+        Unavailable: there is no time left.
+    """
     if seconds is None:
         yield
         return
@@ -152,8 +157,8 @@ def _ending(seconds: float | None) -> Iterator[None]:
 
 @contextmanager
 def _transaction(engine: Engine, seconds: float | None) -> Iterator[Connection]:
-    with _ending(seconds):
-        with _ending(TAKING_SECONDS):
+    with ending(seconds):
+        with ending(TAKING_SECONDS):
             connection = engine.connect()
         with connection, connection.begin():
             yield connection
@@ -210,7 +215,7 @@ class _TimeOver(psycopg.OperationalError):
     """The server didn't answer in the time that the thread has."""
 
 
-class _Driver(psycopg.Connection[Any]):
+class TimedConnection(psycopg.Connection[Any]):
     """A connection that waits for the server no longer than its thread may; then it is closed."""
 
     def wait(self, gen: PQGen[_RV], *args: Any, **options: Any) -> _RV:
@@ -237,13 +242,13 @@ def _in_time(gen: PQGen[_RV], until: float) -> PQGen[_RV]:
         return result
 
 
-def _connect(args: Any, params: dict[str, Any]) -> _Driver:
+def _connect(args: Any, params: dict[str, Any]) -> TimedConnection:
     left = _thread.until - time.monotonic()
     if left <= 0:
         raise _TimeOver("there is no time left to connect")
     if left < math.inf and not 0 < float(params["connect_timeout"]) <= left:  # 0 is libpq's word for no end
         params = {**params, "connect_timeout": math.ceil(left)}
-    return _Driver.connect(*args, **params)
+    return TimedConnection.connect(*args, **params)
 
 
 def _postgresql(store: Store) -> Engine:
@@ -258,7 +263,7 @@ def _postgresql(store: Store) -> Engine:
     )
 
     @event.listens_for(engine, "do_connect")
-    def connect(_dialect: Any, _record: Any, args: Any, params: dict[str, Any]) -> _Driver:
+    def connect(_dialect: Any, _record: Any, args: Any, params: dict[str, Any]) -> TimedConnection:
         return _connect(args, params)
 
     return engine

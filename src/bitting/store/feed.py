@@ -32,7 +32,7 @@ from bitting.core.changes import ChangeEvent, ChangeKind
 from bitting.core.errors import Unavailable
 from bitting.core.principal import WorkspaceId
 from bitting.store.clock import system_clock
-from bitting.store.engine import NETWORK, Store
+from bitting.store.engine import NETWORK, Store, TimedConnection, ending
 from bitting.store.tables import changes
 
 CHANNEL = "bitting_changes"
@@ -175,6 +175,7 @@ def _data_version(connection: sqlite3.Connection) -> int:
 
 # --- PostgreSQL ----------------------------------------------------------------------------------
 
+_SECONDS = 6.0  # after which a server that doesn't answer has nothing to say; its own bound, below, is less
 _SESSION = {"application_name": "bitting-feed", "options": "-c statement_timeout=5000 -c lock_timeout=1000"}
 # A plain user may ask all of this. The timeline changes when a standby takes over.
 _IDENTITY = """
@@ -259,13 +260,13 @@ class PostgresFeed:
         _, options = store.engine.dialect.create_connect_args(store.url)
         self._options: dict[str, Any] = {**NETWORK, **options, **_SESSION}
         self._clock = clock
-        self._connection: psycopg.Connection | None = None
+        self._connection: TimedConnection | None = None
         self._identity: tuple[Any, ...] | None = None
         self._mark = Mark()
 
     def read(self) -> Batch:
         """See `FeedSource`."""
-        with self._connected() as connection:
+        with ending(_SECONDS), self._connected() as connection:
             mark = self._mark.xmin
             query = connection.execute(_FIRST_READ) if mark is None else connection.execute(_NEXT_READ, (mark,))
             rows = query.fetchall()
@@ -274,13 +275,13 @@ class PostgresFeed:
 
     def wait(self, seconds: float) -> None:
         """See `FeedSource`: waits for a notification."""
-        with self._connected() as connection:
+        with self._connected() as connection:  # whose connection is there: it was read from
             for _ in connection.notifies(timeout=seconds, stop_after=1):
                 pass
 
     def prune(self) -> None:
         """See `FeedSource`."""
-        with self._connected() as connection:
+        with ending(_SECONDS), self._connected() as connection:
             connection.execute(_POSTGRES_PRUNE, (self._clock() - RETENTION, _PRUNED_AT_ONCE))
 
     def close(self) -> None:
@@ -290,7 +291,7 @@ class PostgresFeed:
             self._connection = None
 
     @contextmanager
-    def _connected(self) -> Iterator[psycopg.Connection]:
+    def _connected(self) -> Iterator[TimedConnection]:
         try:
             if self._connection is None:
                 self._connection = self._connect()
@@ -299,9 +300,9 @@ class PostgresFeed:
             self.close()
             raise Unavailable("the change feed can't be read") from error
 
-    def _connect(self) -> psycopg.Connection:
+    def _connect(self) -> TimedConnection:
         # Not prepared: a plan for any mark would not use the index that a plan for this one does.
-        connection = psycopg.connect(autocommit=True, prepare_threshold=None, **self._options)
+        connection = TimedConnection.connect(autocommit=True, prepare_threshold=None, **self._options)
         try:
             if connection.execute("SELECT pg_is_in_recovery()").fetchone() != (False,):
                 raise Unavailable("the change feed is read from the primary, and this is a standby")

@@ -27,6 +27,7 @@ from bitting.verify.lines import Headers, headers_of, lines_of
 from bitting.verify.sharing import SMALL_BYTES, Answers, Declaration, Declarations
 
 FOREVER = 2**63 - 1
+_ANCESTOR_BYTES, _LIMIT_BYTES = 90, 460  # of each in the lineage, and of each limit: their names, mostly (measured)
 _FIXED_BYTES = 500  # an entry without its metadata, its place in the cache included (measured: benchmarks/verify)
 # Rules ask whether there is a user, not which: keys of all users share a policy.
 _SOMEBODY = UserFacts("", "", "", UserType.USER, None, enabled=True)
@@ -149,7 +150,9 @@ class Entry(msgspec.Struct, gc=False):
     @property
     def size(self) -> int:
         """About how many bytes it takes up."""
-        return _FIXED_BYTES + len(self.metadata) + self.policy.weight
+        lineage = _ANCESTOR_BYTES * len(self.lineage)
+        limits = 0 if self.spend is None else _LIMIT_BYTES * (len(self.spend.cells) + len(self.spend.purses))
+        return _FIXED_BYTES + len(self.metadata) + lineage + limits + self.policy.weight
 
     def about(self) -> dict[str, Any]:
         """What a verdict says of the key."""

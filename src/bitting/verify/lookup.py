@@ -28,6 +28,14 @@ JOIN_SECONDS = 0.02
 """How old a reading of the store may be, at most, for a decision that begins now to wait for it: a part of the least
 bound that can be set for stale decisions."""
 
+LEADER_SECONDS = 6.0
+"""How long somebody waits for another's reading, at most, before they read for themselves: longer than a reading may
+take (see store/primary). The other's event loop may be busy with something else."""
+
+_READINGS = (False, False, True)
+"""A decision goes by its third reading, the last, though a change has overtaken it: keys that are changed all the time
+must be good for something, and it began after the decision did."""
+
 
 class Freshness(Protocol):
     """What says whether kept things may be used: the change feed."""
@@ -94,15 +102,16 @@ class Lookup:
         read = self._at_once(digest)
         if read is not Later.LATER:
             return read
-        while True:
+        for last in _READINGS:
             finding, leads = self._join(digest, now)
             if leads:
-                return self._lead(finding, digest)
-            self._await(finding)
-            found = finding.result()
-            if self.cache.still_so(found, finding.epoch):
-                return found
+                self._lead(finding, digest)
+            else:
+                self._await(finding)
+            if finding.over and (last or self._holds(finding, leads=leads)):
+                return finding.result()
             now = monotonic()
+        raise Unavailable("the look-up takes too long")
 
     async def entry_async(self, key: str) -> Entry | None:
         """The same, for asyncio."""
@@ -113,16 +122,16 @@ class Lookup:
         read = self._at_once(digest)
         if read is not Later.LATER:
             return read
-        while True:
+        for last in _READINGS:
             finding, leads = self._join(digest, now)
             if leads:
                 self._begin(finding, digest)
             if not finding.over:
-                await self._await_async(finding)
-            found = finding.result()
-            if leads or self.cache.still_so(found, finding.epoch):
-                return found
+                await self._await_async(finding, None if leads else LEADER_SECONDS)
+            if finding.over and (last or self._holds(finding, leads=leads)):
+                return finding.result()
             now = monotonic()
+        raise Unavailable("the look-up takes too long")
 
     def _settled(self, key: str, digest: bytes, now: float) -> tuple[Entry | None, bool]:
         """What is kept, and whether there is no need to ask the store: it couldn't know more."""
@@ -155,7 +164,16 @@ class Lookup:
             finding = self._finding[digest] = _Finding(now, self.cache.epoch)
             return finding, True
 
-    def _lead(self, finding: _Finding, digest: bytes) -> Entry | None:
+    def _holds(self, finding: _Finding, *, leads: bool) -> bool:
+        """Whether a reading may be gone by now that it is over: no change that is known here has overtaken it.
+
+        That there was no key when it began, its leader may go by; who joined may ask about a key that was made since.
+        """
+        if finding.error is not None or (leads and finding.found is None):
+            return True
+        return self.cache.still_so(finding.found, finding.epoch)
+
+    def _lead(self, finding: _Finding, digest: bytes) -> None:
         """Reads the store, for all who join."""
         try:
             found = self._source.read(digest, finding.epoch)
@@ -165,7 +183,6 @@ class Lookup:
             self._take(finding, digest, None, ours)
             raise
         self._take(finding, digest, found, None)
-        return found
 
     def _begin(self, finding: _Finding, digest: bytes) -> None:
         """Has the store read, for all who join."""
@@ -207,9 +224,9 @@ class Lookup:
         over = Lock()
         over.acquire()
         if self._wait(finding, over.release):
-            over.acquire()
+            over.acquire(timeout=LEADER_SECONDS)
 
-    async def _await_async(self, finding: _Finding) -> None:
+    async def _await_async(self, finding: _Finding, seconds: float | None) -> None:
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
 
@@ -225,7 +242,12 @@ class Lookup:
                 loop.call_soon_threadsafe(finish)
 
         if self._wait(finding, tell):
-            await over
+            giving_up = None if seconds is None else loop.call_later(seconds, finish)
+            try:
+                await over
+            finally:
+                if giving_up is not None:
+                    giving_up.cancel()
 
 
 class _Finding(msgspec.Struct, eq=False):

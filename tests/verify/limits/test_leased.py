@@ -94,6 +94,19 @@ def test_what_is_not_used_within_a_window_is_forfeited(watched: tuple[LeasedLimi
     assert limiter.try_charge(spend, 1, START + HOUR) is None
 
 
+def test_a_clock_that_is_set_back_locks_nobody_out(watched: tuple[LeasedLimiter, Watched]) -> None:
+    """What was known by the wrong time is forgotten, and whoever shares the window is asked."""
+    limiter, source = watched
+    spend = limiter.prepare(OURS, [("key_1", [rule(4, 60)], None)], START)
+    assert [limiter.charge(spend, 1, START).refused for _ in range(5)] == [None] * 4 + ["rate_limited"]
+    for back in (600, 10**9):
+        now = START - back * 1_000_000
+        asked = len(source.threads)
+        limiter.charge(spend, 1, now)
+        assert len(source.threads) > asked
+        assert (limiter.charge(spend, 1, now).retry_after_us or 0) <= 60_000_000
+
+
 def test_who_is_known_to_be_refused_is_refused_without_asking(watched: tuple[LeasedLimiter, Watched]) -> None:
     """Until the window may have something again: an attack doesn't reach the database."""
     limiter, source = watched

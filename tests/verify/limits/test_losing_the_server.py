@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -196,6 +197,31 @@ def test_a_lost_server_is_not_asked_by_everybody() -> None:
     with pytest.raises(Lost):
         lifeline.ask(fail)
     assert (lifeline.ask(lambda: "back"), lifeline.resting) == ("back", False)
+
+
+def test_while_one_tries_a_lost_server_the_others_do_not_wait_for_it() -> None:
+    """However long the trial takes: a server that hangs is no reason to hang."""
+    lifeline, trying, go = Lifeline(pause=0), threading.Event(), threading.Event()
+
+    def fail() -> None:
+        raise Unavailable("it is gone")
+
+    def hang() -> str:
+        trying.set()
+        assert go.wait(PATIENCE)
+        return "back"
+
+    with pytest.raises(Lost):
+        lifeline.ask(fail)
+    with ThreadPoolExecutor(1) as pool:
+        one = pool.submit(lifeline.ask, hang)
+        assert trying.wait(PATIENCE)
+        assert lifeline.resting
+        with pytest.raises(Lost):
+            lifeline.ask(fail)
+        go.set()
+        assert one.result(PATIENCE) == "back"
+    assert not lifeline.resting
 
 
 def test_a_quota_is_never_spent_on_trust(store: Store) -> None:

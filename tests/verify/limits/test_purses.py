@@ -114,8 +114,9 @@ def test_the_local_lease_ends_with_its_period(quotas: World) -> None:
     assert limiter.try_charge(spend, 1, midnight) is None
 
 
-def test_what_another_process_gave_back_is_found(quotas: World) -> None:
-    """Soon, and no request waits for it."""
+@pytest.mark.parametrize("seconds", [2, -86_400])
+def test_what_another_process_gave_back_is_found(quotas: World, seconds: int) -> None:
+    """Soon, and no request waits for it; with a clock that was set back meanwhile, too."""
     holder, asker = quotas.limiter(), quotas.limiter()
     part: Part = ("key_1", [], never(100))
     assert quotas.charge(holder, part).refused is None  # holds one of two more
@@ -125,7 +126,7 @@ def test_what_another_process_gave_back_is_found(quotas: World) -> None:
     assert asker.charge(spend, 1, quotas.now).refused == "quota_exceeded"
     holder.close()
     passed = threading.Event()
-    later = quotas.now + 2_000_000
+    later = quotas.now + seconds * 1_000_000
     for _ in range(int(PATIENCE * 100)):
         if asker.charge(spend, 1, later).refused is None:
             passed.set()

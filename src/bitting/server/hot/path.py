@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bitting.backend import Backend
 from bitting.core.network import Networks
 from bitting.server.guard import where
-from bitting.server.hot.answers import Maybe, messages, request_ids
+from bitting.server.hot.answers import Answer, Maybe, messages, request_ids
 from bitting.server.hot.authorizing import PREFIX, Authorizing
 from bitting.server.hot.head import Source, ways
 from bitting.server.hot.verifying import MAX_BODY_BYTES, PATH, Verifying
@@ -62,7 +62,11 @@ class HotPath:
 
     async def give(self, answer: Maybe, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends what was answered to a request; where nothing was, what stands behind answers."""
-        found = answer if answer is None or isinstance(answer, tuple) else await answer
+        found: Answer | None = None
+        try:
+            found = answer if answer is None or isinstance(answer, tuple) else await answer
+        except Exception as error:
+            _note(error)
         if found is None:
             await self._app(scope, receive, send)
             return

@@ -55,7 +55,7 @@ _Sent = tuple[str, str | None, bytes]
 """What came: the caller's secret and address, and the body."""
 
 _decode = msgspec.json.Decoder(_Question).decode
-_TRIES = 3  # to know of caller and subject at the same time, while changes overtake what is read
+_READINGS = (False, True)  # of caller and subject, to know of both at the same time
 
 
 class Verifying:
@@ -111,14 +111,17 @@ class Verifying:
         Raises Unavailable.
         """
         lookup = self._lookup
-        for _ in range(_TRIES):
+        for last in _READINGS:
             since = monotonic()
             caller = lookup.kept(sent[0]) or await lookup.entry_async(sent[0])
             asked = None if caller is None else self._asked(caller, sent, self._clock())
             if caller is None or asked is None:
                 return None
             entry = lookup.kept(asked[0]) or await lookup.entry_async(asked[0])
-            if self._still(caller, since):
+            # To read one outdates the other, while the change feed is lost: then they stand, unless more is known.
+            if last:
+                since = monotonic()
+            if self._still(caller, since) and self._verifier.holds(entry, since):
                 return caller, entry, asked
         return None
 
@@ -147,15 +150,18 @@ class Verifying:
         since = monotonic()
         try:
             outcome = await self._limiter.charge_async(caller.spend, 1, now)
-            if outcome.refused is not None:
-                return self._turned_away(caller, outcome, now)
+        except Unavailable:
+            return None  # the framework says so, and nothing was charged
+        if outcome.refused is not None:
+            return self._turned_away(caller, outcome, now)
+        try:
             if not (self._still(caller, since) and self._verifier.holds(entry, since)):
                 both = await self._both(sent)
                 if both is None:
                     return None  # the framework says why
                 caller, entry, asked = both
-        except Unavailable:
-            return None  # the framework says so
+        except Unavailable as error:
+            return self._unavailable(caller, error.detail, lines(outcome, now))
         now = self._clock()
         answer = self._decided(sent, caller, entry, asked, lines(outcome, now), now)
         return answer if answer is None or isinstance(answer, tuple) else await answer

@@ -30,6 +30,8 @@ from bitting.verify.limits.spend import Spend
 LARGEST_LEASE = 1000
 SHARE = 20  # a lease is at most this part of the limit
 
+_APART = 10_000_000  # microseconds by which one call's `now` may lie before that of another, which was later
+
 
 def lease_size(limit: int) -> int:
     """How many calls of a window a process takes at a time; a call that costs more takes what it costs."""
@@ -148,6 +150,9 @@ class LeasedLimiter(SharingLimiter[Lease]):
 
     def _short(self, spend: Spend[Lease], cost: int, now: int) -> Outcome | None:
         """Refused, if that is known without asking: nothing is leased for a call that can't pass."""
+        for cell in spend.cells:
+            if max(cell.full_at, cell.expires_at) > now + cell.rate.window + _APART:
+                cell.adopt(cell.rate)  # the clock has been set back: whoever shares the window knows what is left
         states = _states(spend, now)
         refused = refused_by_rates(spend, states, now, cost)
         if refused is not None:

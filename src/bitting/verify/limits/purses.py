@@ -172,7 +172,7 @@ class Purses:
         for purse, quota in zip(purses, quotas, strict=True):
             if cost and purse.answer(quota, cost, now) is Answer.REFUSED:
                 waits.append(purse.wait(quota, cost, now))
-                if cost <= quota.limit and now - purse.known_at >= _RECENT:
+                if cost <= quota.limit and not 0 <= now - purse.known_at < _RECENT:  # or the clock was set back
                     self._renew(purse, quota, now)  # another process may have given something back
         return NotEnough(longest(waits)) if waits else None
 

@@ -30,14 +30,14 @@ class Renewer:
         self._jobs.put(job)
 
     def close(self) -> None:
-        """Finish the jobs that were asked for, and end."""
+        """End with the job under way; the others are left, as nobody will need what they renew."""
         self._closed = True
         self._jobs.put(None)
         if self._thread is not None:
             self._thread.join()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._jobs.get()) is not None and not self._closed:
             try:
                 job()
             except Exception:

@@ -38,13 +38,13 @@ class Lifeline:
     def __init__(self, pause: float = PAUSE) -> None:
         self._pause = pause
         self._lock = threading.Lock()
-        self._lost = False
+        self._lost = self._trying = False
         self._again = 0.0
 
     @property
     def resting(self) -> bool:
-        """Whether the server is lost, and it is too early to try again."""
-        return self._lost and monotonic() < self._again
+        """Whether the server is lost, and it is too early to try again, or somebody does."""
+        return self._lost and (self._trying or monotonic() < self._again)
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """The answer.
@@ -52,17 +52,21 @@ class Lifeline:
         Raises:
             Lost: when there is none.
         """
+        trying = False
         if self._lost:
             with self._lock:
                 if self.resting:
                     raise Lost
-                self._again = monotonic() + self._pause  # the others rest while this one tries
+                trying = self._trying = self._lost  # the others rest while this one tries, however long it takes
         try:
             answer = question()
         except (RedisError, OSError, Unavailable) as error:
             with self._lock:
                 self._lost, self._again = True, monotonic() + self._pause
             raise Lost from error
+        finally:
+            if trying:
+                self._trying = False
         self._lost = False
         return answer
 
