@@ -1,4 +1,5 @@
-"""`python -m benchmarks`: every part but those that download, each as a process, and all promises as one table.
+"""`python -m benchmarks`: the parts in PARTS, each as a process, and all promises as one table. Apart: roles, peers,
+http.servers.
 
 Parts: --only NAME …; small ones for a look, which are not published: --quick; no measurement, only what was published
 the last time: --table. A part that fails is named, and the exit code says so; a promise that is missed is a figure, not

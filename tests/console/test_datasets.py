@@ -91,7 +91,7 @@ def test_without_scripts_a_table_is_attached(browser: Browser, here: Workspace, 
         assert options == [f"{shop}: customers", f"{shop}: orders"]
         expect(page.locator(".notice.warn")).to_contain_text("gone")
         page.select_option("select[name=table]", f"{shop}:orders")
-        page.click("text=Go on")
+        page.click("text=Continue")
         page.select_option("select[name=idColumn]", "region")
         page.click("text=Attach the table")
         expect(page.locator("#f-idColumn-error")).to_be_visible()
@@ -111,6 +111,10 @@ def test_without_scripts_a_table_is_attached(browser: Browser, here: Workspace, 
         page.fill("input[name='properties.1.title']", "Number")
         page.click("button.primary:text-is('Save')")
         expect(page.locator(".notice")).to_contain_text("The dataset is changed")
+        visit.go("/keys/new?preset=web-form")  # a form creates records, and these are read in place
+        expect(page.locator(".empty")).to_contain_text("no dataset here that takes records")
+        page.click(".empty >> text=Create a dataset")
+        expect(page.locator("h1")).to_have_text("Create a dataset")
     states = [state["name"] for state in here.owner.get("/v1/datasets/orders").json()["states"]]
     assert states == ["open", "done"]
 

@@ -60,7 +60,7 @@ def test_a_file_is_imported_and_bad_lines_are_told(visit: Visit, here: Workspace
     visit.accessible()
     visit.fits()
     page.set_input_files("input[name=file]", written(tmp_path))
-    page.click("text=Go on")
+    page.click("text=Continue")
     assert [page.input_value(f"select[name='column.{place}']") for place in range(4)] == ["phone", "size", "state", ""]
     visit.accessible()
     visit.fits()
@@ -86,7 +86,7 @@ def test_without_scripts_all_the_same(browser: Browser, here: Workspace, tmp_pat
         visit.log_in(person(here))
         visit.go("/imports/new?dataset=leads")
         visit.page.set_input_files("input[name=file]", written(tmp_path))
-        visit.page.click("text=Go on")
+        visit.page.click("text=Continue")
         visit.page.click("text=Begin the import")
         expect(visit.page.locator("h1")).to_have_text("Import done")
 
@@ -117,7 +117,7 @@ def test_an_import_is_watched_and_stopped(
         page = visit.page
         visit.go("/imports/new?dataset=leads")
         page.set_input_files("input[name=file]", written(tmp_path))
-        page.click("text=Go on")
+        page.click("text=Continue")
         page.click("text=Begin the import")
         expect(page.locator("h1")).to_have_text("Importing")
         expect(page.locator("[data-loaded]")).to_have_text("10")

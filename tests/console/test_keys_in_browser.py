@@ -135,7 +135,7 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(visit: Visi
     page.select_option("select[name=ends]", "date")
     page.check("input[name=scopes][value='records:read']")
     page.click("text=Create the key")
-    expect(page.locator("[role=alert]")).to_contain_text("4 things are to be mended")
+    expect(page.locator("[role=alert]")).to_contain_text("Please correct 4 things")
     visit.accessible()
     assert page.input_value("textarea[name=allowedIps]") == "10.0.0.0/8\n300.1.1.1"
     assert page.input_value("input[name='limit.0.limit']") == "10"

@@ -214,7 +214,6 @@ def test_the_form_knows_every_dataset(console: Clients, here: Workspace) -> None
     assert client.post(f"/roles/{role}/edit", do="save", **{**fields, "name": "Wider"}).status_code == 303
     after = here.owner.get(f"/v1/roles/{role}").json()
     assert (after["name"], after["grants"]) == ("Wider", before["grants"])
-    page = client.get("/datasets/-/new").text
     page = client.post("/datasets/-/new", do="add-properties", name="x", **{"properties.0.name": "link"}).text
     assert all(f'<option value="{name}">' in page for name in names)
     for path in ("/records", "/imports/new"):

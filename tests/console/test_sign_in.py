@@ -82,7 +82,7 @@ def test_a_link_lets_its_owner_choose_a_password(visit: Visit, here: Workspace) 
     page.click("main button.primary")
     page.wait_for_url("**/console/")
     visit.go(f"/link/{token}")
-    expect(page.locator("h1")).to_have_text("This link is no good")
+    expect(page.locator("h1")).to_have_text("This link is no longer valid")
 
 
 @pytest.mark.parametrize(

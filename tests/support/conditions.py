@@ -114,7 +114,6 @@ def given_value(draw: st.DrawFn, prop: Property) -> Any:
 _EQUAL = ["eq", "ne", "in", "notIn", "isNull"]
 _ORDER = ["lt", "lte", "gt", "gte"]
 _SEARCH = ["contains", "startsWith"]
-_TAKE_MORE = {"in", "notIn", "isNull"}
 _UNORDERED = {PropertyType.BOOLEAN, PropertyType.CHOICE, PropertyType.USER, PropertyType.RECORD}
 _RESERVED = {
     "id": Property(0, "id", "", PropertyType.RECORD),

@@ -49,14 +49,14 @@ def log_in(
 ) -> Begun | Choice | Turned:
     """Lets somebody in who has the password of an e-mail address.
 
-    An address that nobody has costs as much work as one with a user, and gives the same answer. One with several users
-    costs as much for each of them, so that its time tells how many there are.
+    An e-mail address that nobody has costs as much work as one with a user, and gets the same answer. One that has
+    several users costs that much for each, so the time of the answer can tell how many there are.
 
     Args:
         backend: what it stands on.
-        email: letter case is nothing.
+        email: as it was typed; letter case doesn't matter.
         password: as it was typed.
-        address: where it was typed, as far as is known.
+        address: the client's IP address, as far as it is known.
         agent: what the browser says of itself.
         request_id: for the audit trail.
         device: the cookie of a browser that has logged in before; see `devices`.

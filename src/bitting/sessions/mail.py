@@ -57,7 +57,7 @@ def reset(name: str, workspace: str, url: str) -> Letter:
     """To somebody who can't log in any more."""
     text = f"""Hello {_line(name)},
 
-a new password was asked for, for the workspace "{_line(workspace)}".
+Somebody asked for a new password for the workspace "{_line(workspace)}".
 Choose it here, within an hour:
 
 {url}
@@ -74,7 +74,7 @@ def resets(name: str, links: Sequence[tuple[str, str]]) -> Letter:
     listed = "\n\n".join(f'"{_line(workspace)}":\n{url}' for workspace, url in links)
     text = f"""Hello {_line(name)},
 
-a new password was asked for. You have a place in {len(links)} workspaces, each with a password of its own.
+Somebody asked for a new password. You have a user in {len(links)} workspaces, each with its own password.
 Choose it here, within an hour, for the workspace that you mean:
 
 {listed}

@@ -145,7 +145,7 @@ class Verifier:
         return self.counted(verdict, door, good.workspace, asked[0], address=asked[2])
 
     def holds(self, entry: Entry | None, since: float) -> bool:
-        """Whether what was known of a key at `since` (by `time.monotonic()`) may still be gone by, after a wait.
+        """Whether what was known of a key at `since` (by `time.monotonic()`) may still be relied on, after a wait.
 
         entry: as it was known; None: there was no key, which does nobody harm.
         """
@@ -168,7 +168,7 @@ class Verifier:
         return Verdict(None if outcome is None else LIMITED[outcome.refused], entry, outcome)
 
     def check(self, workspace: WorkspaceId, key: str, asked: Asked) -> Verdict:
-        """Decide as `verify` does; `charge` and `counted` follow, once more is decided."""
+        """Decide, neither charging nor counting, for who has more to decide first; then `charge`, last `counted`."""
         entry = self._kept(key) or self.lookup.entry(key)
         if entry is None or entry.workspace != workspace:
             return UNKNOWN

@@ -30,7 +30,7 @@ ACTIONS: Mapping[str, str] = {
     "key.enable": mark("Key enabled"),
     "key.rotate": mark("Key rotated"),
     "key.revoke": mark("Key revoked"),
-    "key.exposed": mark("Key seen in the open"),
+    "key.exposed": mark("Key exposed"),
     "role.create": mark("Role created"),
     "role.change": mark("Role changed"),
     "role.delete": mark("Role deleted"),
@@ -60,7 +60,7 @@ ACTIONS: Mapping[str, str] = {
     "workspace.delete": mark("Workspace deleted"),
 }
 """What each action of the trail is called; one that is not here is shown as it is."""
-_OPERATOR, _OPERATORS_NAME = "operator", mark("Whoever runs Bitting")
+_OPERATOR, _OPERATORS_NAME = "operator", mark("Operator")
 _KEY = mark("key “%(name)s”")
 _EMPTY, _YES, _NO = mark("empty"), mark("yes"), mark("no")
 _PLACES = {"user": "users", "key": "keys", "role": "roles", "dataset": "datasets", "dashboard": "dashboards"}

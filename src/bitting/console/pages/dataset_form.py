@@ -37,7 +37,7 @@ def typed_of(view: Mapping[str, Any]) -> Entered:
 def rearranged(entered: Entered) -> tuple[Entered, str]:
     """The form with its rows counted through, and changed as a button of it asked; and what else was asked.
 
-    Returns the form, and `save` or, where rows were changed, an empty text.
+    Returns the form, and what the button said (`save` where it said nothing); an empty text where rows were changed.
 
     Raises:
         InvalidInput: there are rows that no page of ours makes.
@@ -46,15 +46,15 @@ def rearranged(entered: Entered) -> tuple[Entered, str]:
         check_rows(entered, part, fields)
         check_count(part, len(numbers_of(entered, part)), _MOST[part])
     rows = {part: _rows(entered, part) for part in _FIELDS}
-    asked, _, place = entered.one("do", "save").partition(":")
-    act, _, part = asked.partition("-")
+    said, _, place = entered.one("do", "save").partition(":")
+    act, _, part = said.partition("-")
     if part in _FIELDS:
         if act != "add" or len(rows[part]) <= _MOST[part]:
             _change(rows[part], act, int(place) if place.isdecimal() and len(place) < 6 else -1)
-        asked = ""
+        said = ""
     else:
         rows = {part: [row for row in given if _filled(part, row)] for part, given in rows.items()}
-    return _typed({name: entered.one(name) for name in _WHOLE}, rows), asked
+    return _typed({name: entered.one(name) for name in _WHOLE}, rows), said
 
 
 def places(entered: Entered, part: str) -> range:

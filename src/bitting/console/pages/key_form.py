@@ -24,7 +24,6 @@ LIMIT_ROWS = 3
 ENDS = {"": None, "30": 30, "90": 90, "365": 365}
 """Days until a key ends, as the form offers them; "date" is for any other."""
 _MOST = PageRequest(limit=1000)
-_MANAGED = ("rateLimits", "quota", "metadata")
 _NAMES = {"window": "windowSeconds"}
 
 

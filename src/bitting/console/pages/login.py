@@ -10,6 +10,7 @@ from bitting.console.rendering import url
 from bitting.console.routing import Pages
 from bitting.console.security import device_cookie_name, end_session_cookie, own_path, set_device, set_session
 from bitting.core.problems import Flaw, InvalidInput
+from bitting.core.wording import counted
 from bitting.sessions.service import (
     Begun,
     Choice,
@@ -27,7 +28,6 @@ pages = Pages()
 
 _WRONG = mark("The e-mail address or the password is wrong, or you may not log in.")
 _TOO_LATE = mark("That took too long: log in once more.")
-_WAIT = mark("Too many tries. Wait %(minutes)d minutes, then try again.")
 _UNEQUAL = mark("The two passwords differ.")
 
 
@@ -118,7 +118,12 @@ def _let_in(asked: Asked, turned: Begun | Turned, wrong: str = _WRONG) -> Respon
     if isinstance(turned, Turned):
         if turned.reason == "wait":
             minutes = -(-turned.retry_after // 60)
-            flaws = [Flaw("email", asked.say(_WAIT) % {"minutes": minutes})]
+            told = counted(
+                "Too many tries. Wait %(num)d minutes, then try again.",
+                minutes,
+                one="Too many tries. Wait a minute, then try again.",
+            )
+            flaws = [Flaw("email", told)]
         else:
             flaws = [Flaw("email", wrong)]
         response = asked.again("login/login.html", flaws, next=_next(asked))

@@ -66,7 +66,8 @@ def _form(asked: Asked, entered: Entered, status: int = 200) -> Response:
     values = {
         "preset": entered.one("preset", PRESETS[-1]),
         "presets": PRESETS,
-        "datasets": [one for one in datasets if not one.get("source")],
+        "datasets": [one for one in datasets if one["attached"] is None],
+        "makes": asked.may("POST /v1/datasets") and not asked.principal.bound,
         "people": people(asked),
         "once": entered.one("once") or new_id("req"),
     }
