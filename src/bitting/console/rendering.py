@@ -83,7 +83,8 @@ def number_text(value: float, language: str, *, rounded: bool = True) -> str:
     rounded: to the digits that one reads at a glance.
     """
     if isinstance(value, int):
-        return f"{value:,}".replace(",", get_group_symbol(language))
+        grouped = f"{value:,}"
+        return grouped.replace(",", get_group_symbol(language)) if "," in grouped else grouped  # 20 µs to ask Babel
     usual = _LEAST <= abs(value) < _MOST or value == 0
     return str((format_decimal if usual else format_scientific)(value, locale=language, decimal_quantization=rounded))
 

@@ -114,7 +114,7 @@ class Reach:
     @cached_property
     def any_right(self) -> bool:
         """Whether the roles open anything here: without it the dataset does not exist for the principal."""
-        return not self.bound or bool(self.known_states)
+        return not self.bound or (all(self.roles) and bool(self.known_states))  # of many datasets a role says nothing
 
     @cached_property
     def known_to_view(self) -> frozenset[int]:

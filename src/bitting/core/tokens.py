@@ -125,7 +125,7 @@ def well_formed(text: str) -> bool:
     head, _, tail = text.rpartition("_")
     if len(tail) != _TAIL_LENGTH or not tail.isalnum():  # of ASCII: base62
         return False
-    return checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:] and _is_head(head)
+    return text.endswith(checksum(text[:-CHECKSUM_LENGTH])) and _is_head(head)
 
 
 @lru_cache(maxsize=256)

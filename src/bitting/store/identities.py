@@ -215,6 +215,8 @@ def limits_of(found: Found, rates: tuple[RateLimit, ...], quota: Quota | None) -
 
     rates, quota: its own.
     """
+    if not rates and quota is None and found.ancestors is None and found.user_id is None:
+        return ()  # of most, and at once: this is on the way of each key that isn't kept
     limits: list[LimitsOf] = [(found.key_id, rates, quota)] if rates or quota is not None else []
     if found.ancestors is not None:
         limits += _ancestors(found)

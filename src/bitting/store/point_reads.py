@@ -126,7 +126,12 @@ class SqlitePointReads:
             observe(self._store, began)
         if len(digests) > 1:
             return [_found(*row) for row in rows]
-        return [_found(digests[0], *row) for row in rows]
+        if not rows:
+            return rows
+        own, common = rows[0]  # one secret, one row
+        found = _DECODE(own)
+        found.digest, found.common = digests[0], common
+        return [found]
 
     def begin(self, digests: Sequence[bytes], done: Done) -> None:
         """See `PointReads`."""

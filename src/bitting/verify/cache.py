@@ -80,12 +80,12 @@ class KeyCache:
         """Keeps an entry; its epoch is that of when its reading began."""
         with self._lock:
             old = self.entries.get(digest)
+            self.entries[digest] = entry
             if old is None:
                 self._arrive(digest)
-            else:
-                self.bytes -= old.size
-            self.entries[digest] = entry
-            self.bytes += entry.size
+                self.bytes += entry.size
+            elif entry.policy is not old.policy or entry.spend is not old.spend or entry.metadata != old.metadata:
+                self.bytes += entry.size - old.size
             while len(self.entries) > self._max_entries or self.bytes > self._max_bytes:
                 self._give_one_up()
 

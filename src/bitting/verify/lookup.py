@@ -96,9 +96,12 @@ class Lookup:
     def entry(self, key: str) -> Entry | None:
         """The key that a secret belongs to, None if there is none; may read the store."""
         digest, now = digest_of(key), monotonic()
-        kept, settled = self._settled(key, digest, now)
-        if settled:
-            return kept
+        if now < self.feed.good_until:
+            kept = self.cache.get(digest)
+            if kept is not None or self.cache.is_unknown(digest):
+                return kept
+        if not well_formed(key):
+            return None
         read = self._at_once(digest)
         if read is not Later.LATER:
             return read
@@ -116,9 +119,12 @@ class Lookup:
     async def entry_async(self, key: str) -> Entry | None:
         """The same, for asyncio."""
         digest, now = digest_of(key), monotonic()
-        kept, settled = self._settled(key, digest, now)
-        if settled:
-            return kept
+        if now < self.feed.good_until:
+            kept = self.cache.get(digest)
+            if kept is not None or self.cache.is_unknown(digest):
+                return kept
+        if not well_formed(key):
+            return None
         read = self._at_once(digest)
         if read is not Later.LATER:
             return read
@@ -132,14 +138,6 @@ class Lookup:
                 return finding.result()
             now = monotonic()
         raise Unavailable("the look-up takes too long")
-
-    def _settled(self, key: str, digest: bytes, now: float) -> tuple[Entry | None, bool]:
-        """What is kept, and whether there is no need to ask the store: it couldn't know more."""
-        if now < self.feed.good_until:
-            kept = self.cache.get(digest)
-            if kept is not None or self.cache.is_unknown(digest):
-                return kept, True
-        return None, not well_formed(key)
 
     def _at_once(self, digest: bytes) -> Entry | Later | None:
         """What the store says without a wait: nobody joins that, to read it costs less than to wait for another."""
