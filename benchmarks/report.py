@@ -7,6 +7,7 @@ puts what was published into docs/performance.md.
 
 from __future__ import annotations
 
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ from benchmarks.roles.timing import Compared
 FOLDER = Path(__file__).parents[1] / "build" / "benchmarks"
 NAMES = ("verify", "http", "cold", "revoke", "limits", "console", "peers", "servers")
 """Every part that publishes, in the order of the tables."""
+_PLACED = re.compile(r"^- (.+): ([a-z, ]+)$", re.MULTILINE)  # a machine, and the parts that ran on it
+_ROW = re.compile(r"^\|(.+)\|$", re.MULTILINE)
 HEADS = ("part", "what", "bar", "measured", "quartiles", "")
 
 
@@ -101,14 +104,26 @@ def published() -> dict[str, Part]:
     return {name: msgspec.json.decode(path.read_bytes(), type=Part) for name, path in found.items() if path.exists()}
 
 
-def promises(published: Mapping[str, Part]) -> str:
-    """The lines of all that was published, under the machines that they are from."""
-    parts = [part for part in published.values() if part.lines]
-    places = {
-        place: ", ".join(part.name for part in parts if part.place == place)
-        for place in dict.fromkeys(part.place for part in parts)
-    }
-    return "\n".join([*(f"- {place}: {names}" for place, names in places.items()), "", lines_table(parts)])
+def promises(published: Mapping[str, Part], standing: str = "") -> str:
+    """The lines of all that was published, under the machines that they are from.
+
+    standing: what was drawn the last time; of parts that weren't published since, its lines stay.
+    """
+    places = {name: place for place, names in _PLACED.findall(standing) for name in names.split(", ")}
+    rows: dict[str, list[list[str]]] = {name: [] for name in places}
+    for row in _ROW.findall(standing):
+        cells = [cell.strip() for cell in row.split("|")]
+        if cells[0] in rows:
+            rows[cells[0]].append(cells)
+    for part in published.values():
+        if part.lines:
+            places[part.name], rows[part.name] = part.place, [_row(part.name, each) for each in part.lines]
+    names = sorted(places, key=NAMES.index)
+    told = [
+        f"- {place}: {', '.join(name for name in names if places[name] == place)}"
+        for place in dict.fromkeys(places[name] for name in names)
+    ]
+    return "\n".join([*told, "", table(HEADS, [row for name in names for row in rows[name]])])
 
 
 def lines_table(parts: Sequence[Part]) -> str:

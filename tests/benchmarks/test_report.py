@@ -122,6 +122,17 @@ def test_a_page_shows_what_was_published_and_keeps_the_rest() -> None:
     assert page.drawn(drawn, {"http": shown}) == drawn
 
 
+def test_lines_of_parts_that_were_not_published_again_stay() -> None:
+    """A machine that ran one part only draws that anew: in its place, under its own machine."""
+    old, new = "AMD, 2 cores; 2026-11-22", "Arm, 4 cores; 2026-11-23"
+    parts = {name: Part(name, old, "", [line("rate", [1], 0.75, least=True)]) for name in ("http", "cold", "limits")}
+    before = f"{page.PROMISES}\n<!-- benchmark: promises -->\n<!-- end -->"
+    drawn = page.drawn(before, parts)
+    assert page.drawn(drawn, {"http": parts["http"]}) == drawn
+    again = Part("cold", new, "", [line("other", [2], None), line("rate", [0.5], 0.75, least=True)])
+    assert page.drawn(drawn, {"cold": again}) == page.drawn(before, {**parts, "cold": again})
+
+
 def test_every_part_is_shown_on_a_page() -> None:
     """Or its figures would be seen by nobody."""
     text = "".join(each.read_text("utf-8") for each in page.PAGES)
