@@ -7,6 +7,7 @@ import re
 import string
 from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 
 from bitting.core.decisions import Code, Denied
 from bitting.core.gateway import (
+    MAX_LOOKS,
     MAX_PATH,
     MAX_PATTERN,
     MAX_TARGET,
     Route,
     RouteTable,
+    _Node,
     canonical_path,
     find_route,
     parse_route,
@@ -37,6 +40,35 @@ def found(table: RouteTable, method: str, target: str) -> Route | None:
     """The route of a request as it was sent."""
     result = find_route(table, method, target)
     return None if isinstance(result, Denied) else result
+
+
+def test_no_table_makes_a_search_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a thousand routes with many `{name}` each, every one could go on another way: then there is no route."""
+    starts = ["".join(part) for part in product(("/a", "/{x}"), repeat=9)]
+    routes = [named(start + "/a" * ((MAX_PATTERN - len(start) - 20) // 2)) for start in starts]
+    table, looks, find = RouteTable(routes), 0, _Node.find
+
+    def counted(node: _Node, *asked: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return find(node, *asked)
+
+    monkeypatch.setattr(_Node, "find", counted)
+    for path in ("/a" * 209, "/a" * 2000):
+        looks = 0
+        assert found(table, "GET", path) is None
+        assert looks <= MAX_LOOKS + 1
+    for path in (routes[0].path, "/a" * (MAX_PATH // 2)):
+        looks = 0
+        found(RouteTable(routes[:1]), "GET", path)
+        assert 0 < looks <= len(path) // 2 + 1, "nothing is refused for being long"
+    assert found(RouteTable(routes[:1]), "GET", routes[0].path) is routes[0]
+
+
+def named(path: str) -> Route:
+    """A route whose places have different names."""
+    names = iter(string.ascii_lowercase)
+    return route("GET", re.sub(r"\{x\}", lambda _: f"{{{next(names)}}}", path))
 
 
 # --- an oracle: patterns as regular expressions, every route tried, nothing shared with the code ---

@@ -30,7 +30,9 @@ ALIASES = "!#$%&'*+.^_`|~"
 OVERRIDES = [
     *("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override"),
     *("X-Original-URL", "X-Rewrite-URL", "X-Original-Method", "X-Original-URI"),
+    *("X-Forwarded-Method", "X-Forwarded-Uri"),
 ]
+NAMES = ", ".join(FORGED)
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +77,24 @@ def test_a_clients_word_on_who_it_is_never_gets_through(gateway: Gateway, reader
     headers = gateway.passed("/open", reader, headers=[*FORGED.items(), *forged])["headers"]
     assert not [name for name in headers if set(ALIASES) & set(name)]
     assert not [name for name in IDENTITY_HEADERS if headers.get(name.lower()) == FORGED[name]]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [("Connection", NAMES)],
+        [("Connection", "close"), ("connection", NAMES)],
+        [("Connection", f"Upgrade, {NAMES}"), ("Upgrade", "websocket")],
+    ],
+    ids=["alone", "twice", "upgrade"],
+)
+def test_no_client_has_who_it_is_taken_out(gateway: Gateway, reader: str, sent: list[tuple[str, str]]) -> None:
+    """As a header that is for the next server alone: an API that sees nobody may think that it is somebody else."""
+    usual = gateway.passed("/open", reader)["headers"]
+    headers = gateway.passed("/open", reader, headers=sent)["headers"]
+    for name in IDENTITY_HEADERS:
+        assert headers.get(name.lower()) == usual.get(name.lower())
+    assert usual["x-key-id"].startswith("key_")
 
 
 def test_nobody_talks_the_api_into_another_method_or_path(gateway: Gateway, reader: str) -> None:

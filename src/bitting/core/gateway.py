@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NewType
 from urllib.parse import unquote, unquote_to_bytes
@@ -27,6 +27,9 @@ MAX_ROUTES = 1000
 MAX_PATTERN = 500
 MAX_ROUTE_SCOPES = 20
 MAX_PATH = 4096
+MAX_LOOKS = 4096
+"""Places of a table that are looked at for one path: twice as many as a path can have segments, about two milliseconds.
+Each `{name}` beside a literal is a second way to go on, and tenants may write a thousand routes with many of these."""
 MAX_TARGET = 8192
 """Of a path and query: as long as most servers take them."""
 _REMEMBERED, _REMEMBERED_LENGTH = 256, 200  # paths whose routes a table remembers, and how long they may be
@@ -207,12 +210,19 @@ class _Node:
     here: dict[str, _Entry] = field(default_factory=dict)
     rest: dict[str, _Entry] = field(default_factory=dict)
 
-    def find(self, segments: Sequence[str], depth: int, method: str) -> _Entry | None:
-        """The most specific route: literal before `{name}` before `{name...}`, from the left, and named before `*`."""
+    def find(self, segments: Sequence[str], depth: int, method: str, looks: Iterator[int]) -> _Entry | None:
+        """The most specific route: literal before `{name}` before `{name...}`, from the left, and named before `*`.
+
+        looks: yields something for each place that may be looked at.
+
+        Raises:
+            StopIteration: there are more.
+        """
+        next(looks)
         if depth == len(segments):
             return _for_method(self.here, method)
         for child in (self.literals.get(segments[depth]), self.one):
-            found = None if child is None else child.find(segments, depth + 1, method)
+            found = None if child is None else child.find(segments, depth + 1, method, looks)
             if found is not None:
                 return found
         return _for_method(self.rest, method)
@@ -246,13 +256,18 @@ class RouteTable:
     def match(self, method: str, path: CanonicalPath) -> Route | None:
         """The route of a request; None where there is none, or where another reading of the path leads to another one.
 
+        None, too, where so many routes begin alike that the search would hold up everybody else's.
+
         method: as it was sent; a name in small letters is no method.
         """
         if not _METHOD.fullmatch(method):
             return None
         segments, slash = _split(path)
         folded = path.lower()[1:].split("/") if "%" not in path else [_folded(segment) for segment in segments]
-        entry = self._root.find(folded[: len(segments)], 0, method)
+        try:
+            entry = self._root.find(folded[: len(segments)], 0, method, iter(range(MAX_LOOKS)))
+        except StopIteration:
+            return None
         return entry.route if entry is not None and entry.named_by(segments, slash) else None
 
     def _add(self, route: Route) -> None:
