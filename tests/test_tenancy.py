@@ -41,8 +41,7 @@ CONSOLE_TABLES = {"imports"}
 
 # The only functions that may build a statement without TenantQueries' own builders, and why.
 UNBOUND = {
-    ("identities", "find_by_digest"): "finds the workspace by the credential",
-    ("identities", "find_by_key"): "its statement names the workspace; shown below, when it runs",
+    ("identities", "_found"): "by a credential, which finds the workspace, or named; shown below, when it runs",
     ("audit", "verify_chains"): "the operator's: the trails of all workspaces, deleted ones included",
     ("workspaces", "every_workspace"): "the operator's",
     ("workspaces", "add_workspace"): "the operator's",
@@ -197,7 +196,7 @@ def own_api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
         yield api
 
 
-_FINDING = "WHERE s.digest IN"
+_FINDING = "WHERE s.digest "
 _NAMED = re.compile(rf"\b(?:FROM|INTO|UPDATE)\s+({'|'.join(sorted(TENANT_TABLES))})\b")
 
 LISTED = ("keys", "roles", "datasets", "users", "dashboards", "routes", "records", "audit", "usage")

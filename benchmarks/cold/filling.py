@@ -36,10 +36,22 @@ _KINDS = (
     ("full", "[]", "[]"),
 )
 _KEYS = (
-    *("id", "workspace_id", "name", "start", "user_type", "role_id", "access", "scopes", "environment", "allowed_ips"),
+    *(
+        "number",
+        "id",
+        "workspace_id",
+        "name",
+        "start",
+        "user_type",
+        "role_id",
+        "access",
+        "scopes",
+        "environment",
+        "allowed_ips",
+    ),
     *("rate_limits", "quota", "owner_id", "lineage", "metadata", "enabled", "created_by", "created_at", "updated_at"),
 )
-_SECRETS = ("digest", "scheme", "workspace_id", "key_id", "created_at")
+_SECRETS = ("digest", "scheme", "workspace_id", "key_number", "created_at")
 
 
 def secret(number: int) -> str:
@@ -141,12 +153,12 @@ def _user(number: int) -> str:
 def _key(number: int) -> tuple[object, ...]:
     access, scopes, limits = _KINDS[number % len(_KINDS)]
     owner = _user(number % USERS) if number % 10 == 0 else None
-    return (_id(number), OURS, "benchmark", "bit_0000", "user", None, access, scopes, None, "[]", limits, None, owner,
-            "[]", f'{{"customer": {number}}}', True, "operator", number, number)  # fmt: skip
+    return (number + 1, _id(number), OURS, "benchmark", "bit_0000", "user", None, access, scopes, None, "[]", limits,
+            None, owner, "[]", f'{{"customer": {number}}}', True, "operator", number, number)  # fmt: skip
 
 
 def _secret(number: int) -> tuple[object, ...]:
-    return digest(number), "sha256", OURS, _id(number), number
+    return digest(number), "sha256", OURS, number + 1, number
 
 
 # --- where they are ------------------------------------------------------------------------------

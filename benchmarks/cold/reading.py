@@ -19,7 +19,7 @@ from benchmarks.roles.timing import Way
 from bitting.store import point_reads, primary
 from bitting.store.clock import system_clock
 from bitting.store.engine import Store
-from bitting.store.identities import statement_by_digests
+from bitting.store.identity_statements import by_digests_that
 from bitting.verify.cache import KeyCache
 from bitting.verify.hashing import Hasher
 from bitting.verify.limits import MemoryLimiter
@@ -30,6 +30,28 @@ from bitting.verify.verifier import Verifier
 SAMPLE = 50_000  # keys that are asked for, if there are so many
 HOT = 1000  # keys that are asked for again and again
 _RUNS = {"sqlite": 500, "postgresql": 128}  # reads that are timed together
+_ROW = {  # a key's row with all that belongs to it, as a driver is asked for it
+    "postgresql": by_digests_that("= %s"),
+    "sqlite": """
+SELECT s.digest, s.scheme, s.expires_at, k.id, k.name, k.metadata, k.created_at, k.expires_at, k.revoked_at, k.lineage,
+    CASE WHEN k.lineage <> '[]' THEN (
+        SELECT json_group_array(json_array(a.id, json(a.rate_limits), json(a.quota)))
+        FROM json_each(k.lineage) AS l CROSS JOIN keys AS a ON a.id = l.value
+        WHERE a.workspace_id = k.workspace_id AND (a.rate_limits <> '[]' OR a.quota IS NOT NULL)
+    ) END,
+    k.owner_id, u.id, u.email, u.name, u.rate_limits,
+    w.id, w.plan,
+    (SELECT json_group_object(d.name, json(d.actions)) FROM declared_resources AS d WHERE d.workspace_id = w.id),
+    k.user_type, k.role_id, k.access, k.scopes, k.environment, k.allowed_ips, k.rate_limits, k.quota, k.enabled,
+    kr.name, kr.grants, u.user_type, u.role_id, u.enabled, ur.name, ur.grants
+FROM key_secrets AS s JOIN keys AS k ON k.number = s.key_number AND k.workspace_id = s.workspace_id
+JOIN workspaces AS w ON w.id = k.workspace_id
+LEFT JOIN users AS u ON u.id = k.owner_id AND u.workspace_id = k.workspace_id
+LEFT JOIN roles AS kr ON kr.workspace_id = k.workspace_id AND kr.id = k.role_id
+LEFT JOIN roles AS ur ON ur.workspace_id = k.workspace_id AND ur.id = u.role_id
+WHERE s.digest = ?
+""",
+}
 
 
 class Fresh:
@@ -115,11 +137,9 @@ class Reading:
         """The same row, all its columns, on a connection that is held."""
         if self._store.dialect == "sqlite":
             self._driver = sqlite3.connect(self._store.url.database or "", isolation_level=None)
-            statement = statement_by_digests("sqlite", "= ?")
         else:
             self._driver = psycopg.connect(**self._options())
-            statement = statement_by_digests("postgresql", "= %s")
-        execute = self._driver.execute
+        execute, statement = self._driver.execute, _ROW[self._store.dialect]
 
         def calls() -> None:
             for each in islice(self._digests, self._calls):
@@ -130,7 +150,7 @@ class Reading:
     def driver_tasks(self, tasks: int) -> Way:
         """The same of so many tasks of an event loop; SQLite's driver knows none, and is called in place."""
         if self._store.dialect == "sqlite":
-            execute, statement = self._driver.execute, statement_by_digests("sqlite", "= ?")
+            execute, statement = self._driver.execute, _ROW["sqlite"]
 
             async def ask(each: bytes) -> object:
                 return execute(statement, (each,)).fetchone()
@@ -138,7 +158,7 @@ class Reading:
         else:
             if self._async_driver is None:
                 self._async_driver = self._runner.run(psycopg.AsyncConnection.connect(**self._options()))
-            held, statement = self._async_driver, statement_by_digests("postgresql", "= %s")
+            held, statement = self._async_driver, _ROW["postgresql"]
 
             async def ask(each: bytes) -> object:
                 return await (await held.execute(statement, (each,))).fetchone()

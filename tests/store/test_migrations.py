@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Text, inspect, text
 
+from bitting.core.authority import Access
 from bitting.core.policies import Policies
 from bitting.core.principal import WorkspaceId, new_key
 from bitting.store.datasets import DatasetQueries
 from bitting.store.engine import Store
-from bitting.store.keys import KeyQueries
+from bitting.store.keys import KeyQueries, KeyRow
 from bitting.store.migrate import _config, current_revision, migrate, newest_revision
 from bitting.store.sessions import people_by_email
 from bitting.store.tables import metadata
@@ -72,25 +74,49 @@ def test_a_database_of_the_first_schema_keeps_its_datasets(empty: Store) -> None
     assert [(state.name, state.values) for state in row.dataset.states] == [("new", ())]
 
 
-def test_a_database_whose_secrets_stood_apart_from_their_index_keeps_them(empty: Store) -> None:
-    """With their ends, and bound to their keys as before."""
+def test_keys_and_secrets_of_before_they_were_numbered_are_kept(empty: Store) -> None:
+    """With all that stands in them, and secrets bound to their keys as before."""
     config = _config()
+    workspace = WorkspaceId("wsp_a")
     with empty.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0004")
-        add_workspace(connection, WorkspaceRow(WorkspaceId("wsp_a"), "-", "bit", "unlimited", Policies(), 1, 1))
-        queries = KeyQueries(connection, WorkspaceId("wsp_a"))
-        queries.insert(new_key("key_a", 1), "bit_abcd", "operator")
-        for digest in (b"b" * 32, b"a" * 32):
-            queries.add_secret("key_a", digest, "sha256", 1)
-            queries.end_secrets("key_a", 7)
+        add_workspace(connection, WorkspaceRow(workspace, "-", "bit", "unlimited", Policies(), 1, 1))
+        for key in ("key_b", "key_a", "key_c"):
+            connection.execute(text(_OLD_KEY), {"key": key})
+        for digest, key in ((b"b", "key_a"), (b"c", "key_b"), (b"a", "key_a")):
+            connection.execute(text(_OLD_SECRET), {"digest": digest * 32, "key": key})
     assert migrate(empty) == ("0004", newest_revision())
-    query = text("SELECT digest, scheme, workspace_id, key_id, created_at, expires_at FROM key_secrets ORDER BY digest")
+    query = text(
+        "SELECT s.digest, s.scheme, s.workspace_id, k.id, s.created_at, s.expires_at FROM key_secrets AS s"
+        " JOIN keys AS k ON k.number = s.key_number ORDER BY s.digest"
+    )
     with empty.write() as connection:
+        queries = KeyQueries(connection, workspace)
+        queries.insert(new_key("key_d", 1), "bit_abcd", "operator")
+        queries.add_secret("key_d", b"d" * 32, "sha256", 1)
         kept = [(bytes(row.digest)[:1], *row[1:]) for row in connection.execute(query)]
-        assert kept == [(first, "sha256", "wsp_a", "key_a", 1, 7) for first in (b"a", b"b")]
-        connection.execute(text("DELETE FROM keys"))
-        assert connection.execute(query).all() == []
+        of = (("a", "key_a", 7), ("b", "key_a", 7), ("c", "key_b", 7), ("d", "key_d", None))
+        assert kept == [(digest.encode(), "sha256", "wsp_a", key, 1, end) for digest, key, end in of]
+        row = queries.get("key_c")
+        assert row is not None
+        facts = replace(new_key("key_c", 2), role=3, access=Access.LIMITED, scopes=("links:read",), environment="test")
+        facts = replace(facts, metadata={"a": 1}, expires_at=9)
+        assert row == KeyRow(facts, "bit_test_abcd", "usr_a", 3, 4)
+        connection.execute(text("DELETE FROM keys WHERE id = 'key_a'"))
+        assert [row.id for row in connection.execute(query)] == ["key_b", "key_d"]
+
+
+_OLD_KEY = """
+INSERT INTO keys (id, workspace_id, name, start, user_type, role_id, access, scopes, environment, allowed_ips,
+    rate_limits, lineage, metadata, enabled, expires_at, created_by, created_at, updated_at, last_used_at)
+VALUES (:key, 'wsp_a', '', 'bit_test_abcd', 'user', 3, 'limited', '["links:read"]', 'test', '[]', '[]', '[]',
+    '{"a": 1}', true, 9, 'usr_a', 2, 3, 4)
+"""
+_OLD_SECRET = """
+INSERT INTO key_secrets (digest, scheme, workspace_id, key_id, created_at, expires_at)
+VALUES (:digest, 'sha256', 'wsp_a', :key, 1, 7)
+"""
 
 
 def test_users_of_before_people_could_log_in_keep_their_passwords(empty: Store) -> None:

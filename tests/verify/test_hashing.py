@@ -81,7 +81,8 @@ def test_a_digest_counts_only_under_the_scheme_that_made_it(workspace: Workspace
     caller = workspace.key()
     assert works(caller)
     with workspace.api.backend.store.write() as connection:
-        query = text("UPDATE key_secrets SET scheme = 'hmac-sha256:a' WHERE key_id = :key")
+        number = "SELECT number FROM keys WHERE id = :key"
+        query = text(f"UPDATE key_secrets SET scheme = 'hmac-sha256:a' WHERE key_number = ({number})")
         connection.execute(query, {"key": caller.id})
     assert not works(caller)
 
@@ -90,8 +91,9 @@ def test_no_secret_is_in_the_database(workspace: Workspace) -> None:
     """Only its digest, and of the key itself what may be displayed."""
     caller = workspace.key(environment="test")
     with workspace.api.backend.store.read() as connection:
-        rows = connection.execute(text("SELECT * FROM key_secrets WHERE key_id = :key"), {"key": caller.id}).all()
         keys = connection.execute(text("SELECT * FROM keys WHERE id = :key"), {"key": caller.id}).all()
+        query = text("SELECT * FROM key_secrets WHERE key_number = :number")
+        rows = connection.execute(query, {"number": keys[0].number}).all()
     assert bytes(rows[0].digest) == hashlib.sha256(caller.secret.encode()).digest()
     assert keys[0].start == caller.secret[: len("bit_test_") + 4]
     kept = repr(rows) + repr(keys)

@@ -143,8 +143,8 @@ def test_who_waited_for_a_reading_that_a_change_overtook_reads_again(
     joined = threading.Event()
     join = made.lookup._join
 
-    def told(digest: bytes, now: float):  # type: ignore[no-untyped-def]
-        found = join(digest, now)
+    def told(digest: bytes):  # type: ignore[no-untyped-def]
+        found = join(digest)
         if not found[1]:
             joined.set()
         return found

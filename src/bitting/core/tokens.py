@@ -13,7 +13,6 @@ import re
 import secrets
 import zlib
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import NoReturn, final
 
 from bitting.core.wording import said
@@ -24,6 +23,7 @@ CHECKSUM_LENGTH = 6
 MAX_LENGTH = 128
 
 _TAIL_LENGTH = RANDOM_LENGTH + CHECKSUM_LENGTH
+_UNDERSCORE = ord("_")
 _SHOWN = 4
 _MAX_PREFIX = 32
 _MAX_ENVIRONMENT = 16
@@ -39,8 +39,10 @@ _HEAD_ENDING = re.compile(r"[a-z0-9_]+\Z")
 # The longest text that may stand before the last underscore of a key.
 _MAX_HEAD = _MAX_PREFIX + 1 + _MAX_ENVIRONMENT
 
-# Two base62 digits at a time: the checksum is on the hot path.
-_PAIRS = tuple(high + low for high in BASE62 for low in BASE62)
+_DIGITS = bytes(max(0, BASE62.find(chr(byte))) for byte in range(256))  # what each stands for, of base62
+
+_heads: set[str] = set()  # that a key may begin with
+_MAX_HEADS = 256
 
 # A credential of a foreign format shows its first characters only if that leaves plenty to guess.
 _MIN_FOREIGN_LENGTH = 24
@@ -110,9 +112,12 @@ def checksum(body: str) -> str:
     Returns 6 characters: CRC-32 (ISO-HDLC, as in zlib) in base62, most significant digit first, padded with `0`.
     Raises UnicodeEncodeError if `body` is not ASCII.
     """
-    rest, low = divmod(zlib.crc32(body.encode("ascii")), 3844)
-    high, middle = divmod(rest, 3844)
-    return _PAIRS[high] + _PAIRS[middle] + _PAIRS[low]
+    value = zlib.crc32(body.encode("ascii"))
+    digits = ""
+    for _ in range(CHECKSUM_LENGTH):
+        value, digit = divmod(value, 62)
+        digits = BASE62[digit] + digits
+    return digits
 
 
 def well_formed(text: str) -> bool:
@@ -120,18 +125,31 @@ def well_formed(text: str) -> bool:
 
     text: any text whatever: huge, not ASCII, with surrogates; never raises.
     """
-    if len(text) > MAX_LENGTH or not text.isascii():
+    if not _TAIL_LENGTH < len(text) <= MAX_LENGTH or not text.isascii():
         return False
-    head, _, tail = text.rpartition("_")
-    if len(tail) != _TAIL_LENGTH or not tail.isalnum():  # of ASCII: base62
+    key = text.encode()
+    if key[-_TAIL_LENGTH - 1] != _UNDERSCORE or not key[-_TAIL_LENGTH:].isalnum():  # of ASCII: base62
         return False
-    return text.endswith(checksum(text[:-CHECKSUM_LENGTH])) and _is_head(head)
+    if zlib.crc32(key[:-CHECKSUM_LENGTH]) != _value(key[-CHECKSUM_LENGTH:]):
+        return False
+    head = text[: -_TAIL_LENGTH - 1]
+    return head in _heads or _is_head(head)
 
 
-@lru_cache(maxsize=256)
+def _value(digits: bytes) -> int:
+    """What six digits of base62 say. Written out: this is on the way of each key that isn't kept."""
+    a, b, c, d, e, f = digits.translate(_DIGITS)
+    return ((((a * 62 + b) * 62 + c) * 62 + d) * 62 + e) * 62 + f
+
+
 def _is_head(text: str) -> bool:
-    """Whether a key may begin so. Most keys that are asked for have one of a few heads."""
-    return _HEAD_SHAPE.fullmatch(text) is not None
+    """Whether a key may begin so; remembered, as most keys that are asked for have one of a few heads."""
+    if _HEAD_SHAPE.fullmatch(text) is None:
+        return False
+    if len(_heads) >= _MAX_HEADS:
+        _heads.clear()
+    _heads.add(text)
+    return True
 
 
 def find_in(text: str) -> bool:
@@ -155,22 +173,14 @@ def keys_in(text: str) -> Iterator[str]:
 
 
 def _key_ending(text: str, underscore: int, end: int) -> str | None:
-    said = _decoded(text[end - CHECKSUM_LENGTH : end])
+    said = _value(text[end - CHECKSUM_LENGTH : end].encode("ascii"))
     head = _HEAD_ENDING.search(text, max(0, underscore - _MAX_HEAD), underscore)
-    if said is None or head is None:
+    if head is None:
         return None
     whole = text[head.start() : end].encode("ascii")
     starts = range(len(head[0]))  # where a head may begin; most are no key's, which the checksum says soonest
     found = (whole[start:] for start in starts if zlib.crc32(whole[start:-CHECKSUM_LENGTH]) == said)
     return next((text for key in found if well_formed(text := key.decode("ascii"))), None)
-
-
-def _decoded(digits: str) -> int | None:
-    """What base62 digits say, if a checksum can say it."""
-    value = 0
-    for digit in digits:
-        value = value * 62 + BASE62.index(digit)
-    return value if value < 2**32 else None
 
 
 def start_of(token: str) -> str:

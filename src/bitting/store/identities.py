@@ -20,16 +20,17 @@ from bitting.core.lifecycle import Identity
 from bitting.core.limits import LimitsOf, Quota, RateLimit, parse_quota, parse_rate_limits
 from bitting.core.principal import UserFacts, WorkspaceId
 from bitting.core.roles import Role
+from bitting.store.identity_statements import by_digests, by_id
 from bitting.store.keys import key_row
 from bitting.store.users import user_row
 
 
 class Shared(NamedTuple):
-    """What many keys have in common, as the statement reads it."""
+    """What many keys have in common, as the statements read it."""
 
     workspace: str
     plan: str
-    declared: str | None
+    declared: dict[str, Any]
     user_type: str
     role_id: int | None
     access: str
@@ -39,20 +40,26 @@ class Shared(NamedTuple):
     rate_limits: str
     quota: str | None
     enabled: bool
-    owner_type: str | None
-    owner_role_id: int | None
-    owner_enabled: bool | None
-    role_name: str | None
-    grants: str | None
-    owner_role_name: str | None
-    owner_grants: str | None
+    revoked: bool
+    owned: bool
+    role: tuple[str, str] | None
+    owner: tuple[str, int | None, bool, tuple[str, str] | None] | None
+
+
+class FoundUser(msgspec.Struct, array_like=True, gc=False):
+    """A key's owner as the statements read it; see `Found`."""
+
+    id: str
+    email: str
+    name: str
+    rate_limits: str
 
 
 class Found(msgspec.Struct, array_like=True, gc=False):
-    """A key as the statement reads it, columns of JSON as their text; see `found_of`.
+    """A key as the statements read it, columns of JSON as their text; see `found_in_columns` and `found_in_lines`.
 
-    First what is a key's own, and last what many keys have in common: as columns, or as a JSON array of them, which
-    needn't be understood where it is known already.
+    `common` is all that decides what a key may do, but for its end: equal for keys that may do the same. It comes as
+    columns, or as a JSON array, which needn't be understood where it is known already.
     """
 
     scheme: str | None
@@ -64,94 +71,46 @@ class Found(msgspec.Struct, array_like=True, gc=False):
     expires_at: int | None
     revoked_at: int | None
     lineage: str
-    ancestors: str | None  # those with limits: [[id, rateLimits, quota], …]
+    ancestors: list[tuple[str, Any, Any]] | None  # those with limits: their ids, rate limits and quotas
     owner_id: str | None
-    user_id: str | None  # None as well when the owner has left
-    user_email: str | None
-    user_name: str | None
-    user_limits: str | None
+    user: FoundUser | None  # None as well when the owner has left
     digest: bytes | None = None
-    common: str | tuple[Any, ...] = ()
-
-    @property
-    def shape(self) -> tuple[object, ...]:
-        """All that decides what a key may do, but for its end: equal for keys that may do the same."""
-        return (self.common, self.revoked_at is None, self.owner_id is None, self.user_id is None)
+    common: str | tuple[Any, ...] = ""
 
     @property
     def shared(self) -> Shared:
         """What many keys have in common."""
-        return Shared(*(msgspec.json.decode(self.common) if isinstance(self.common, str) else self.common))
+        if isinstance(self.common, str):
+            return Shared(*msgspec.json.decode(self.common))
+        workspace, plan, declared, *own = self.common[:14]
+        role, owner, owner_role = self.common[14:16], self.common[16:19], self.common[19:]
+        own.append(None if role[0] is None else role)
+        own.append(None if self.user is None else (*owner, None if owner_role[0] is None else owner_role))
+        return Shared(workspace, plan, _decoded(declared) or {}, *own)
 
 
-OWN = Found.__struct_fields__[:-2]
-"""The columns that are a key's own, without its secret's digest, which the statement has before them."""
-
-
-_END = len(OWN) + 1
 _make: Callable[..., Found] = Found  # of as many as a row has
+_of_json = msgspec.json.Decoder(Found).decode
 
 
-def found_of(row: Sequence[Any]) -> Found:
-    """A row of the statement."""
-    digest, *own = row[:_END]
-    return _make(*own, digest, tuple(row[_END:]))
+def found_in_columns(row: Sequence[Any]) -> Found:
+    """A row of PostgreSQL's statement."""
+    user = None if row[12] is None else FoundUser(*row[12:16])
+    return _make(*row[1:10], _decoded(row[10]), row[11], user, row[0], tuple(row[16:]))
 
 
-_STATEMENT = """
-SELECT {secret}, k.id, k.name, k.metadata{text}, k.created_at, k.expires_at, k.revoked_at, k.lineage{text},
-    CASE WHEN k.lineage{text} <> '[]' THEN ({ancestors}) END,
-    k.owner_id, u.id, u.email, u.name, u.rate_limits{text},
-    w.id, w.plan, (SELECT {declared} FROM declared_resources AS d{by[declared_resources]} WHERE d.workspace_id = w.id),
-    k.user_type, k.role_id, k.access, k.scopes{text}, k.environment, k.allowed_ips{text}, k.rate_limits{text},
-    k.quota{text}, k.enabled, u.user_type, u.role_id, u.enabled, kr.name, kr.grants{text}, ur.name, ur.grants{text}
-FROM {key}
-JOIN workspaces AS w{by[workspaces]} ON w.id = k.workspace_id
-LEFT JOIN users AS u{by[users]} ON u.id = k.owner_id AND u.workspace_id = k.workspace_id
-LEFT JOIN roles AS kr{by[roles]} ON kr.workspace_id = k.workspace_id AND kr.id = k.role_id
-LEFT JOIN roles AS ur{by[roles]} ON ur.workspace_id = k.workspace_id AND ur.id = u.role_id
-WHERE {where}
-"""
-# SQLite plans by what it was told last of the tables (ANALYZE), and would walk one that had a single row then. So the
-# index is named, which is each primary key's own.
-_TABLES = ("declared_resources", "keys", "roles", "users", "workspaces")
-_BY_KEY = {table: f" INDEXED BY sqlite_autoindex_{table}_1" for table in _TABLES}
-_DIALECTS: dict[str, dict[str, Any]] = {
-    "sqlite": {
-        "by": _BY_KEY,
-        "text": "",
-        # Not an inner join: SQLite must not walk all keys in search of those that are listed; nor for a Bloom filter of
-        # them, as it may where a condition of the join leaves few.
-        "ancestors": "SELECT json_group_array(json_array(a.id, json(a.rate_limits), json(a.quota)))"
-        " FILTER (WHERE a.workspace_id = k.workspace_id AND (a.rate_limits <> '[]' OR a.quota IS NOT NULL))"
-        " FROM json_each(k.lineage) AS l CROSS JOIN keys AS a INDEXED BY sqlite_autoindex_keys_1 ON a.id = l.value",
-        "declared": "json_group_object(d.name, json(d.actions))",
-    },
-    "postgresql": {
-        "by": dict.fromkeys(_TABLES, ""),
-        "text": "::text",
-        "ancestors": "SELECT json_agg(json_build_array(a.id, a.rate_limits, a.quota))::text"
-        " FROM json_array_elements_text(k.lineage) AS l(id)"
-        " JOIN keys AS a ON a.id = l.id AND a.workspace_id = k.workspace_id"
-        " WHERE (a.rate_limits::text <> '[]' OR a.quota IS NOT NULL)",
-        "declared": "json_object_agg(d.name, d.actions)::text",
-    },
-}
-_BY_SECRET = {
-    "secret": "s.digest, s.scheme, s.expires_at",
-    "key": "key_secrets AS s JOIN keys AS k{by[keys]} ON k.id = s.key_id AND k.workspace_id = s.workspace_id",
-}
-_BY_ID = {"secret": "NULL, NULL, NULL", "key": "keys AS k{by[keys]}"}
+def found_in_lines(rows: Iterable[Any], digests: Sequence[bytes | None]) -> list[Found]:
+    """The rows of SQLite's statement for secrets with these digests, None: for no secret."""
+    if len(digests) == 1:
+        return [_of_lines(text, digests[0]) for (text,) in rows if text is not None]
+    return [_of_lines(text, digest) for text, digest in rows if text is not None]
 
 
-def statement_by_digests(dialect: str, digests: str) -> str:
-    """The statement that reads the keys of some secrets; `digests`: what `s.digest` has to be, in SQL."""
-    return _statement(dialect, _BY_SECRET, f"s.digest {digests}")
-
-
-def _statement(dialect: str, source: Mapping[str, str], where: str) -> str:
-    own = _DIALECTS[dialect]
-    return _STATEMENT.format(**own, secret=source["secret"], key=source["key"].format(**own), where=where)
+def _of_lines(text: str, digest: bytes | None) -> Found:
+    own, _, common = text.partition("\n")
+    found = _of_json(own)
+    found.digest, found.common = digest, common
+    return found
 
 
 def find_by_digest(connection: Connection, digests: Mapping[bytes, str], plans: Mapping[str, bool]) -> Identity | None:
@@ -162,10 +121,8 @@ def find_by_digest(connection: Connection, digests: Mapping[bytes, str], plans: 
         digests: the secret's possible digests, each with the scheme that made it (see verify/hashing).
         plans: plan -> whether it includes API keys.
     """
-    place = "?" if connection.dialect.name == "sqlite" else "%s"
-    statement = statement_by_digests(connection.dialect.name, f"IN ({', '.join([place] * len(digests))})")
-    rows = connection.exec_driver_sql(statement, tuple(digests))
-    found = matching(digests, map(found_of, rows))
+    statement = by_digests(connection.dialect.name, len(digests))
+    found = matching(digests, _found(connection, statement, tuple(digests), tuple(digests)))
     return None if found is None else identity_of(found, plans)
 
 
@@ -173,11 +130,15 @@ def find_by_key(
     connection: Connection, workspace: WorkspaceId, key_id: str, plans: Mapping[str, bool]
 ) -> Identity | None:
     """Reads a key's identity afresh, by its id."""
-    place = "?" if connection.dialect.name == "sqlite" else "%s"
-    where = f"k.workspace_id = {place} AND k.id = {place}"
-    statement = _statement(connection.dialect.name, _BY_ID, where)
-    row = connection.exec_driver_sql(statement, (workspace, key_id)).first()
-    return None if row is None else identity_of(found_of(row), plans)
+    found = _found(connection, by_id(connection.dialect.name), (workspace, key_id), (None,))
+    return identity_of(found[0], plans) if found else None
+
+
+def _found(
+    connection: Connection, statement: str, asked: tuple[Any, ...], digests: Sequence[bytes | None]
+) -> list[Found]:
+    rows = connection.exec_driver_sql(statement, asked)
+    return found_in_lines(rows, digests) if connection.dialect.name == "sqlite" else list(map(found_in_columns, rows))
 
 
 def matching(digests: Mapping[bytes, str], rows: Iterable[Found]) -> Found | None:
@@ -199,10 +160,10 @@ def identity_of(found: Found, plans: Mapping[str, bool]) -> Identity:
         key=key,
         secret_ends=found.secret_ends,
         owner=owner,
-        key_role=_role(shared.role_id, shared.role_name, shared.grants),
-        owner_role=None if owner is None else _role(owner.role, shared.owner_role_name, shared.owner_grants),
+        key_role=_role(shared.role_id, shared.role),
+        owner_role=None if shared.owner is None or owner is None else _role(owner.role, shared.owner[3]),
         plan_has_keys=plans.get(shared.plan, False),
-        declared=_decoded(shared.declared) or {},
+        declared=shared.declared,
         limits=limits_of(found, key.rate_limits, key.quota),
     )
     if found.digest is None or found.scheme is None:
@@ -215,20 +176,21 @@ def limits_of(found: Found, rates: tuple[RateLimit, ...], quota: Quota | None) -
 
     rates, quota: its own.
     """
-    if not rates and quota is None and found.ancestors is None and found.user_id is None:
+    if not rates and quota is None and found.ancestors is None and found.user is None:
         return ()  # of most, and at once: this is on the way of each key that isn't kept
     limits: list[LimitsOf] = [(found.key_id, rates, quota)] if rates or quota is not None else []
     if found.ancestors is not None:
         limits += _ancestors(found)
-    if found.user_id is not None and found.user_limits not in (None, "[]"):
-        limits.append((found.user_id, _rate_limits(found.user_limits), None))
+    if found.user is not None and found.user.rate_limits != "[]":
+        limits.append((found.user.id, _rate_limits(found.user.rate_limits), None))
     return tuple(limits)
 
 
 def _ancestors(found: Found) -> list[LimitsOf]:
     """The keys with limits that a key descends from, in the order of their ids."""
-    listed = _decoded(found.ancestors) or []
-    return sorted((ident, parse_rate_limits(rates), parse_quota(quota)) for ident, rates, quota in listed)
+    return sorted(
+        (ident, parse_rate_limits(rates), parse_quota(quota)) for ident, rates, quota in found.ancestors or ()
+    )
 
 
 def _key_columns(found: Found, shared: Shared) -> Row[Any]:
@@ -249,31 +211,32 @@ def _key_columns(found: Found, shared: Shared) -> Row[Any]:
 
 
 def _owner(found: Found, shared: Shared) -> UserFacts | None:
-    if found.user_id is None:
+    if found.user is None or shared.owner is None:
         return None
+    user_type, role_id, enabled, _ = shared.owner
     columns = SimpleNamespace(
-        id=found.user_id,
-        email=found.user_email,
-        name=found.user_name,
-        user_type=shared.owner_type,
-        role_id=shared.owner_role_id,
-        enabled=bool(shared.owner_enabled),
-        rate_limits=_decoded(found.user_limits),
+        id=found.user.id,
+        email=found.user.email,
+        name=found.user.name,
+        user_type=user_type,
+        role_id=role_id,
+        enabled=bool(enabled),
+        rate_limits=_decoded(found.user.rate_limits),
         created_at=0,
         updated_at=0,
     )
     return user_row(cast("Row[Any]", columns)).facts
 
 
-def _role(role_id: int | None, name: str | None, grants: str | None) -> Role | None:
+def _role(role_id: int | None, role: tuple[str, str] | None) -> Role | None:
     """The role that a key or user names. One that is gone, which can't happen, opens nothing."""
     if role_id is None:
         return None
-    return Role(role_id, "", ()) if name is None else Role(role_id, name, load_grants(_decoded(grants)))
+    return Role(role_id, "", ()) if role is None else Role(role_id, role[0], load_grants(_decoded(role[1])))
 
 
 @lru_cache(maxsize=4096)
-def _rate_limits(text: str | None) -> tuple[RateLimit, ...]:
+def _rate_limits(text: str) -> tuple[RateLimit, ...]:
     return parse_rate_limits(_decoded(text))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_
+from sqlalchemy import ColumnElement, Row, ScalarSelect, and_, func, or_
 
 from bitting.core.authority import Access, UserType
 from bitting.core.limits import LimitsOf, parse_quota, parse_rate_limits
@@ -135,16 +135,19 @@ class KeyQueries(TenantQueries):
         self.connection.execute(self._update(keys).where(keys.c.id == facts.id).values(values))
 
     def add_secret(self, key_id: str, digest: bytes, scheme: str, now: int) -> None:
-        values = {"digest": digest, "scheme": scheme, "key_id": key_id, "created_at": now}
+        values = {"digest": digest, "scheme": scheme, "key_number": self._number(key_id), "created_at": now}
         self.connection.execute(self._insert(key_secrets, values))
 
     def end_secrets(self, key_id: str, at: int) -> None:
         """Ends a key's present secrets at `at`, or at their own end if that is sooner."""
         live = self._update(key_secrets).where(
-            key_secrets.c.key_id == key_id,
+            key_secrets.c.key_number == self._number(key_id),
             key_secrets.c.expires_at.is_(None) | (key_secrets.c.expires_at > at),
         )
         self.connection.execute(live.values(expires_at=at))
+
+    def _number(self, key_id: str) -> ScalarSelect[int]:
+        return self._select(keys, keys.c.number).where(keys.c.id == key_id).scalar_subquery()
 
     def naming_resource(self, name: str) -> list[str]:
         """Ids of the keys not revoked that have a scope of a resource."""

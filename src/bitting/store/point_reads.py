@@ -18,17 +18,15 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Semaphore, Thread
 from typing import Protocol
 
-import msgspec
-
 from bitting.core.errors import Unavailable
 from bitting.store.engine import Store
-from bitting.store.identities import OWN, Found, Shared, statement_by_digests
+from bitting.store.identities import Found, found_in_lines
+from bitting.store.identity_statements import by_digests
 from bitting.store.primary import SECONDS, Primary
 from bitting.store.rounds import (
     MAX_WAITING,
@@ -79,8 +77,7 @@ def open_point_reads(store: Store) -> PointReads:
 _MMAP = 2**40  # bytes; SQLite takes as much as it may: a page that the system has in memory needs no copy
 _BUSY_WAIT = 0.01  # seconds
 _MAX_WAITERS = 32  # threads that wait for event loops
-_AGGREGATES = ("ancestors", "declared")  # columns
-_DECODE = msgspec.json.Decoder(Found).decode
+_OF_ONE = by_digests("sqlite", 1)
 
 
 class SqlitePointReads:
@@ -107,14 +104,15 @@ class SqlitePointReads:
 
     def at_once(self, digests: Sequence[bytes], *, last: bool = False) -> list[Found] | None:
         """See `PointReads`. None: the file is busy, and it isn't the last try."""
-        began = time.perf_counter()
+        began = time.perf_counter() if self._store.observers else 0.0
         try:
             cursor = self._idle.pop()
         except IndexError:
             cursor = None
         try:
             cursor = cursor or self._connect()
-            rows = cursor.execute(_sqlite_statement(len(digests)), digests).fetchall()
+            statement = _OF_ONE if len(digests) == 1 else by_digests("sqlite", len(digests))
+            rows = cursor.execute(statement, digests).fetchall()
         except sqlite3.Error as error:
             if cursor is not None:
                 cursor.connection.close()
@@ -122,16 +120,9 @@ class SqlitePointReads:
                 return None
             raise Unavailable("the database can't be read") from error
         self._idle.append(cursor)
-        if self._store.observers:
+        if began:
             observe(self._store, began)
-        if len(digests) > 1:
-            return [_found(*row) for row in rows]
-        if not rows:
-            return rows
-        own, common = rows[0]  # one secret, one row
-        found = _DECODE(own)
-        found.digest, found.common = digests[0], common
-        return [found]
+        return found_in_lines(rows, digests)
 
     def begin(self, digests: Sequence[bytes], done: Done) -> None:
         """See `PointReads`."""
@@ -185,32 +176,6 @@ def _failed(error: Exception) -> Unavailable:
     failed = Unavailable("the look-up failed")
     failed.__cause__ = error
     return failed
-
-
-def _found(digest: bytes, own: str, common: str) -> Found:
-    found = _DECODE(own)
-    found.digest, found.common = digest, common
-    return found
-
-
-@cache
-def _sqlite_statement(digests: int) -> str:
-    """For so many digests.
-
-    A row comes as two JSON arrays, one of what is the key's own and one of what many keys have in common: SQLite writes
-    them, and msgspec reads them, quicker than the driver makes objects of so many columns and describes each; and the
-    second needs no reading where it is known. Its digest comes first where there are several.
-    """
-    row = statement_by_digests("sqlite", f"IN ({', '.join('?' * digests)})")
-    names = ", ".join(("digest", *OWN, *Shared._fields))
-    arrays = f"{'digest, ' if digests > 1 else ''}{_array(OWN)}, {_array(Shared._fields)}"
-    return f"WITH found({names}) AS ({row}) SELECT {arrays} FROM found"  # noqa: S608
-
-
-def _array(names: Sequence[str]) -> str:
-    # What comes out of an aggregate would go in as JSON; as text, like all others, only when something is done to it.
-    texts = (f"{name} || ''" if name in _AGGREGATES else name for name in names)
-    return f"json_array({', '.join(texts)})"
 
 
 # --- PostgreSQL ----------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from psycopg.adapt import Transformer
 
 from bitting.core.errors import Unavailable
 from bitting.store.engine import NETWORK, Store
-from bitting.store.identities import Found, found_of, statement_by_digests
+from bitting.store.identities import Found, found_in_columns
+from bitting.store.identity_statements import by_digests_that
 
 SECONDS = 5.0
 """How long a round of look-ups may take; a connection is given the same."""
@@ -125,7 +126,7 @@ class Primary:
 
     def _found(self, answer: pq.abc.PGresult) -> list[Found]:
         self._rows.set_pgresult(answer)
-        found = self._rows.load_rows(0, answer.ntuples, found_of)
+        found = self._rows.load_rows(0, answer.ntuples, found_in_columns)
         self._rows.set_pgresult(None)
         return found
 
@@ -139,7 +140,7 @@ class Primary:
         server.send_query(b"SELECT pg_is_in_recovery()")
         if self._answer(server).get_value(0, 0) != b"f":
             raise psycopg.OperationalError("keys are read from the primary, and this is a standby")
-        server.send_prepare(_NAME, statement_by_digests("postgresql", "= ANY($1)").encode(), [_BYTEA_ARRAY])
+        server.send_prepare(_NAME, by_digests_that("= ANY($1)").encode(), [_BYTEA_ARRAY])
         self._answer(server)
         return connection
 

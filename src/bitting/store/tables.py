@@ -190,7 +190,8 @@ records = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("id", CodeText, primary_key=True),
+    Column("number", Serial, primary_key=True),  # by which secrets find it: see there
+    Column("id", CodeText, nullable=False, unique=True),
     _workspace_id(),
     Column("name", CodeText, nullable=False),
     Column("start", CodeText, nullable=False),
@@ -215,17 +216,18 @@ keys = Table(
     Index("ix_keys_newest", "workspace_id", "created_at", "id"),
     Index("ix_keys_owner", "workspace_id", "owner_id"),
     Index("ix_keys_role", "workspace_id", "role_id"),
+    sqlite_autoincrement=True,
 )
 
 # A credential: what is kept of a secret. `expires_at` is set when a rotation ends it. SQLite keeps the rows themselves
-# by their digests: with millions of keys, every way down an index counts.
+# by their digests, and those of keys by their numbers: with millions of keys, every way down an index counts.
 key_secrets = Table(
     "key_secrets",
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
     Column("scheme", CodeText, nullable=False),
     _workspace_id(),
-    Column("key_id", CodeText, ForeignKey("keys.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("key_number", Serial, ForeignKey("keys.number", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     sqlite_with_rowid=False,

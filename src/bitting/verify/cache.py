@@ -44,6 +44,7 @@ class KeyCache:
         self._lock = Lock()
         self.epoch = 0
         self.bytes = 0
+        self.filled = 0  # how often something was put
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -79,12 +80,17 @@ class KeyCache:
     def put(self, digest: bytes, entry: Entry) -> None:
         """Keeps an entry; its epoch is that of when its reading began."""
         with self._lock:
+            self.filled += 1
             old = self.entries.get(digest)
             self.entries[digest] = entry
             if old is None:
                 self._arrive(digest)
                 self.bytes += entry.size
-            elif entry.policy is not old.policy or entry.spend is not old.spend or entry.metadata != old.metadata:
+            elif (
+                entry.policy is not old.policy
+                or (entry.spend is not old.spend and entry.limits != old.limits)
+                or entry.metadata != old.metadata
+            ):  # most are as large as before
                 self.bytes += entry.size - old.size
             while len(self.entries) > self._max_entries or self.bytes > self._max_bytes:
                 self._give_one_up()
@@ -92,6 +98,7 @@ class KeyCache:
     def put_unknown(self, digest: bytes, began: int) -> None:
         """Keeps that no key has this digest."""
         with self._lock:
+            self.filled += 1
             self._unknown[digest] = began
             while len(self._unknown) > self._max_unknown:
                 self._unknown.popitem(last=False)

@@ -151,8 +151,12 @@ class Entry(msgspec.Struct, gc=False):
     def size(self) -> int:
         """About how many bytes it takes up."""
         lineage = _ANCESTOR_BYTES * len(self.lineage)
-        limits = 0 if self.spend is None else _LIMIT_BYTES * (len(self.spend.cells) + len(self.spend.purses))
-        return _FIXED_BYTES + len(self.metadata) + lineage + limits + self.policy.weight
+        return _FIXED_BYTES + len(self.metadata) + lineage + _LIMIT_BYTES * self.limits + self.policy.weight
+
+    @property
+    def limits(self) -> int:
+        """How many limits a call with it spends from."""
+        return 0 if self.spend is None else self.spend.parts
 
     def about(self) -> dict[str, Any]:
         """What a verdict says of the key."""

@@ -22,6 +22,7 @@ class Hasher:
 
     def __init__(self, peppers: Mapping[str, bytes] | None = None) -> None:
         self._peppers = {f"hmac-sha256:{name}": pepper for name, pepper in (peppers or {}).items()}
+        self.peppered = bool(self._peppers)
 
     def candidates(self, secret: str) -> dict[bytes, str]:
         """Every digest under which a secret may be kept, with its scheme."""

@@ -67,15 +67,19 @@ class Lookup:
     """Finds keys.
 
     source: the store; cache: what is kept.
-
-    `misses` is how often what was kept didn't do.
     """
 
     def __init__(self, source: Source, cache: KeyCache) -> None:
-        self._source, self.cache, self.misses = source, cache, 0
+        self._source, self.cache = source, cache
         self.feed: Freshness = NeverFresh()
         self._lock = Lock()
         self._finding: dict[bytes, _Finding] = {}
+        self._filled_nothing = 0  # misses of those who joined a reading, and failed ones
+
+    @property
+    def misses(self) -> int:
+        """How often what was kept didn't do."""
+        return self.cache.filled + self._filled_nothing
 
     def kept(self, key: str) -> Entry | None:
         """What is kept of a secret, if it may be used: no more than a hash and a look."""
@@ -95,69 +99,67 @@ class Lookup:
 
     def entry(self, key: str) -> Entry | None:
         """The key that a secret belongs to, None if there is none; may read the store."""
-        digest, now = digest_of(key), monotonic()
-        if now < self.feed.good_until:
-            kept = self.cache.get(digest)
-            if kept is not None or self.cache.is_unknown(digest):
+        found = self.at_hand(key)
+        return self.read(key) if found is Later.LATER else found
+
+    async def entry_async(self, key: str) -> Entry | None:
+        """The same, for asyncio."""
+        found = self.at_hand(key)
+        return await self.read_async(key) if found is Later.LATER else found
+
+    def at_hand(self, key: str) -> Entry | Later | None:
+        """The same, if nothing has to be waited for; otherwise there are `read` and `read_async`.
+
+        Nobody joins what the store says without a wait: to read it costs less than to wait for another.
+        """
+        digest, cache = digest_of(key), self.cache
+        if monotonic() < self.feed.good_until:
+            kept = cache.get(digest)
+            if kept is not None or cache.is_unknown(digest):
                 return kept
         if not well_formed(key):
             return None
-        read = self._at_once(digest)
-        if read is not Later.LATER:
-            return read
+        began = cache.epoch
+        found = self._source.at_once(digest, began)
+        if found is None:
+            cache.put_unknown(digest, began)
+        elif found is not Later.LATER:
+            cache.put(digest, found)
+        return found
+
+    def read(self, key: str) -> Entry | None:
+        """What the store says, with a wait; blocks."""
+        digest = digest_of(key)
         for last in _READINGS:
-            finding, leads = self._join(digest, now)
+            finding, leads = self._join(digest)
             if leads:
                 self._lead(finding, digest)
             else:
                 self._await(finding)
             if finding.over and (last or self._holds(finding, leads=leads)):
                 return finding.result()
-            now = monotonic()
         raise Unavailable("the look-up takes too long")
 
-    async def entry_async(self, key: str) -> Entry | None:
+    async def read_async(self, key: str) -> Entry | None:
         """The same, for asyncio."""
-        digest, now = digest_of(key), monotonic()
-        if now < self.feed.good_until:
-            kept = self.cache.get(digest)
-            if kept is not None or self.cache.is_unknown(digest):
-                return kept
-        if not well_formed(key):
-            return None
-        read = self._at_once(digest)
-        if read is not Later.LATER:
-            return read
+        digest = digest_of(key)
         for last in _READINGS:
-            finding, leads = self._join(digest, now)
+            finding, leads = self._join(digest)
             if leads:
                 self._begin(finding, digest)
             if not finding.over:
                 await self._await_async(finding, None if leads else LEADER_SECONDS)
             if finding.over and (last or self._holds(finding, leads=leads)):
                 return finding.result()
-            now = monotonic()
         raise Unavailable("the look-up takes too long")
 
-    def _at_once(self, digest: bytes) -> Entry | Later | None:
-        """What the store says without a wait: nobody joins that, to read it costs less than to wait for another."""
-        began = self.cache.epoch
-        found = self._source.at_once(digest, began)
-        if found is not Later.LATER:
-            with self._lock:
-                self.misses += 1
-            if found is None:
-                self.cache.put_unknown(digest, began)
-            else:
-                self.cache.put(digest, found)
-        return found
-
-    def _join(self, digest: bytes, now: float) -> tuple[_Finding, bool]:
+    def _join(self, digest: bytes) -> tuple[_Finding, bool]:
         """The reading of a key that is under way, or one to be led."""
+        now = monotonic()
         with self._lock:
-            self.misses += 1
             finding = self._finding.get(digest)
             if finding is not None and now - finding.began < JOIN_SECONDS:
+                self._filled_nothing += 1
                 return finding, False
             finding = self._finding[digest] = _Finding(now, self.cache.epoch)
             return finding, True
@@ -201,6 +203,8 @@ class Lookup:
                 self.cache.put_unknown(digest, finding.epoch)
         finally:
             with self._lock:
+                if error is not None:
+                    self._filled_nothing += 1
                 finding.found, finding.error, finding.over = found, error, True
                 if self._finding.get(digest) is finding:
                     del self._finding[digest]

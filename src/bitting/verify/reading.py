@@ -25,7 +25,7 @@ from bitting.core.tokens import well_formed
 from bitting.store.identities import Found, identity_of, limits_of, matching
 from bitting.store.point_reads import PointReads
 from bitting.verify.entries import FOREVER, Entry, Policies, Policy
-from bitting.verify.hashing import Hasher
+from bitting.verify.hashing import PLAIN, Hasher
 from bitting.verify.limits import Limiter
 
 MAX_SHAPES = 1024
@@ -42,6 +42,9 @@ class Later(Enum):
 
 Told = Callable[[Entry | None, Exception | None], None]
 """Is told once, by any thread, what was found or why it can't be known; it must not raise."""
+
+
+Shape = str | tuple[object, ...]
 
 
 class _Shape(NamedTuple):
@@ -73,7 +76,7 @@ class KeyReader:
     ) -> None:
         self._reads, self._hasher, self._plans, self._limiter, self._clock = reads, hasher, plans, limiter, clock
         self._policies = Policies()
-        self._shapes: dict[tuple[object, ...], _Shape] = {}
+        self._shapes: dict[Shape, _Shape] = {}
 
     def find(self, text: str) -> Identity | None:
         """The identity that a secret belongs to, whatever text it is; raises Unavailable."""
@@ -91,6 +94,11 @@ class KeyReader:
 
     def at_once(self, digest: bytes, began: int) -> Entry | Later | None:
         """The same if nothing has to be waited for; otherwise there is `begin`."""
+        if not self._hasher.peppered:  # the same, shorter: one digest, at most one row
+            rows = self._reads.at_once((digest,))
+            if rows is None:
+                return Later.LATER
+            return self._entry(rows[0], began) if rows and rows[0].scheme == PLAIN else None
         digests = self._hasher.candidates_of(digest)
         rows = self._reads.at_once(tuple(digests))
         if rows is None:
@@ -139,7 +147,7 @@ class KeyReader:
 
     def _same(self, found: Found) -> tuple[_Shape, Policy]:
         """What keys of its shape have in common."""
-        shape = found.shape
+        shape = found.common
         same = self._shapes.get(shape)
         if same is None:
             shape = _shortened(shape)
@@ -159,12 +167,10 @@ class KeyReader:
         return same, entry.policy
 
 
-def _shortened(shape: tuple[object, ...]) -> tuple[object, ...]:
+def _shortened(shape: Shape) -> Shape:
     """A shape without its long texts; one that has none as it is."""
-    common, *more = shape
-    short = tuple(map(_short, common)) if isinstance(common, tuple) else _short(common, _MAX_TEXTS)
-    return (short, *more)
+    return tuple(map(_short, shape)) if isinstance(shape, tuple) else _short(shape, _MAX_TEXTS)
 
 
-def _short(part: object, most: int = _MAX_TEXT) -> object:
+def _short(part: Any, most: int = _MAX_TEXT) -> Any:
     return sha256(part.encode()).digest() if isinstance(part, str) and len(part) > most else part

@@ -21,6 +21,7 @@ from bitting.verify.counting import VALID, Count, Door, count_nothing
 from bitting.verify.entries import Asked, Entry, judge
 from bitting.verify.limits import Limiter, Outcome, Spend
 from bitting.verify.lookup import JOIN_SECONDS, Lookup
+from bitting.verify.reading import Later
 
 INVALID = Denied(Code.INVALID_KEY, "This API key isn't valid.")
 """One answer for malformed, bad checksum, unknown, and another workspace's: it says nothing more."""
@@ -54,7 +55,7 @@ class Verifier:
         self.lookup, self._clock, self.limiter = lookup, clock, limiter
         # The system's clock without a call of ours: one of two dozen things that a decision does.
         self._nanoseconds = time_ns if clock is system_clock else lambda: clock() * 1000
-        self._kept, self._try_charge = lookup.kept, limiter.try_charge
+        self._kept, self._at_hand, self._try_charge = lookup.kept, lookup.at_hand, limiter.try_charge
         self.count: Count = count_nothing
 
     def verify(
@@ -74,7 +75,9 @@ class Verifier:
         call spends from the key's limits; door: as what it is counted.
         Raises Unavailable when the store has to be read and can't be.
         """
-        entry = self._kept(key) or self.lookup.entry(key)
+        entry = self._kept(key) or self._at_hand(key)
+        if entry is Later.LATER:
+            entry = self.lookup.read(key)
         now, asked = self._nanoseconds() // 1000, (scopes, environment, ip)
         verdict = self.decide(entry, workspace, asked, cost, now, door)
         return verdict or self.charged(key, entry, asked, cost, now, door)
@@ -89,7 +92,9 @@ class Verifier:
         cost: int = 1,
     ) -> Verdict:
         """The same, for asyncio: nothing waits but the caller."""
-        entry = self._kept(key) or await self.lookup.entry_async(key)
+        entry = self._kept(key) or self._at_hand(key)
+        if entry is Later.LATER:
+            entry = await self.lookup.read_async(key)
         now, asked = self._nanoseconds() // 1000, (scopes, environment, ip)
         verdict = self.decide(entry, workspace, asked, cost, now, Door.LIBRARY)
         return verdict or await self.charged_async(key, entry, asked, cost, now, Door.LIBRARY)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Generic, Literal
 
 from bitting.core.gcra import Rate
-from bitting.core.limits import Quota
+from bitting.core.limits import Quota, RateLimit
 from bitting.core.principal import WorkspaceId
 from bitting.store.engine import Store
 from bitting.verify.limits.cells import AnyCell, Cells, Name
@@ -57,6 +57,10 @@ class Limiter(ABC, Generic[AnyCell]):
             now: microseconds.
         """
         named: dict[str, Part] = {part[0]: part for part in parts}
+        if len(named) == 1:
+            ((subject, rules, quota),) = named.values()
+            if len(rules) == 1 and quota is None:
+                return self._prepare_one(workspace, subject, rules[0], now)
         cells: list[AnyCell] = []
         rates: list[Rate] = []
         purses: list[Purse] = []
@@ -71,6 +75,13 @@ class Limiter(ABC, Generic[AnyCell]):
                     purses.append(self._purses.get(workspace, subject, now))
                     quotas.append(quota)
         return Spend(workspace, cells, rates, purses, quotas)
+
+    def _prepare_one(self, workspace: WorkspaceId, subject: str, rule: RateLimit, now: int) -> Spend[AnyCell]:
+        """The same for one window, which is what most keys have."""
+        rate, name = prepared(rule), (workspace, subject, rule.name)
+        with self._lock:
+            cell = self._cells.get(name, now, self._make, name, rate)
+        return Spend(workspace, (cell,), (rate,), (), ())
 
     @abstractmethod
     def try_charge(self, spend: Spend[AnyCell], cost: int, now: int) -> Outcome | None:
