@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.faults.load import MAX_STALENESS, wrongs
 from tests.faults.servers import Served, served, until
-from tests.faults.wire import Client
+from tests.faults.wire import Client, Refused
 from tests.support import commands
 from tests.support.commands import Cli
 
@@ -97,6 +99,54 @@ def test_a_restart_that_cannot_succeed_changes_nothing(on_sqlite: Cli) -> None:
         settings.unlink()
         server.process.send_signal(signal.SIGHUP)
         until(lambda: not before & server.workers and len(server.serving) == 2)
+
+
+@pytest.mark.parametrize("event", ["kill", "renew"])
+def test_a_keeper_that_can_start_nobody_just_now_tries_again(on_sqlite: Cli, event: str) -> None:
+    """No file is to be had: who serves goes on, and everything is as it was once there are files again."""
+    log = on_sqlite.folder / "serve.log"
+    with served(on_sqlite, 2) as server:
+        before, keeper = server.workers, server.process.pid
+        _, most = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+        held = len(list(Path(f"/proc/{keeper}/fd").iterdir()))
+        resource.prlimit(keeper, resource.RLIMIT_NOFILE, (held, most))
+        if event == "kill":
+            os.kill(min(before), signal.SIGKILL)
+            until(lambda: "worker_not_replaced" in log.read_text())
+        else:
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: "restart_failed" in log.read_text())
+            assert server.workers == before
+        assert server.client(keep=False).verify(server.owner) == "valid"
+        resource.prlimit(keeper, resource.RLIMIT_NOFILE, (most, most))
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: not before & server.workers and len(server.serving) == 2)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+
+
+def test_a_stop_in_the_middle_of_a_restart_keeps_nobody_waiting(on_sqlite: Cli) -> None:
+    """The worker that was to come holds the socket already: whoever connects meanwhile would wait for it in vain."""
+    with served(on_sqlite, 2) as server:
+        before = server.workers
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: any(_can_be_asked_to_end(worker) for worker in server.workers - before))
+        server.process.send_signal(signal.SIGTERM)
+        said = ""
+        while said != "refused":
+            try:
+                said = server.client(keep=False).verify(server.owner)
+            except Refused:
+                said = "refused"
+            assert said in ("valid", "refused")
+        assert server.process.wait(60) == 0
+
+
+def _can_be_asked_to_end(pid: int) -> bool:
+    """Whether it has begun to take SIGTERM for more than the end: from then on it waits for what it has begun."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (caught,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_workers_that_cannot_begin_are_said(on_sqlite: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

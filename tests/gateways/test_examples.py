@@ -97,6 +97,18 @@ def test_no_client_has_who_it_is_taken_out(gateway: Gateway, reader: str, sent: 
     assert usual["x-key-id"].startswith("key_")
 
 
+@pytest.mark.parametrize(
+    "upgrades", [("h2c",), ("websocket",), ("h2c", "websocket"), ("websocket", "h2c"), ("websocket, h2c",)]
+)
+def test_no_client_has_its_connection_upgraded(gateway: Gateway, reader: str, upgrades: tuple[str, ...]) -> None:
+    """By h2c it would go on with requests of its own that nobody judges."""
+    sent = [("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA")]
+    sent += [("Upgrade", upgrade) for upgrade in upgrades]
+    headers = gateway.passed("/open", reader, headers=sent)["headers"]
+    assert "upgrade" not in headers
+    assert "upgrade" not in headers.get("connection", "").lower()
+
+
 def test_nobody_talks_the_api_into_another_method_or_path(gateway: Gateway, reader: str) -> None:
     """Headers by which some frameworks let themselves be told."""
     headers = gateway.passed("/open", reader, headers=[(name, "DELETE") for name in OVERRIDES])["headers"]

@@ -30,7 +30,7 @@ def taken_out(middleware: dict[str, Any]) -> Names:
 def test_a_clients_word_on_who_it_is_and_what_it_asks_is_taken_out_first(chain: list[dict[str, Any]]) -> None:
     """Before Bitting is asked: none of it reaches the API when Bitting has nothing to say."""
     saying = {"X-Original-Method", "X-Original-URI", "X-Forwarded-Method", "X-Forwarded-Uri"}
-    assert taken_out(chain[0]) == {*IDENTITY_HEADERS, *saying, "Connection"}
+    assert taken_out(chain[0]) == {*IDENTITY_HEADERS, *saying, "Connection", "Upgrade"}
 
 
 def test_bitting_is_asked_about_the_request_as_it_came_and_its_word_passed_on(chain: list[dict[str, Any]]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,6 +78,42 @@ def test_an_idle_connection_is_closed_cleanly_in_the_end(monkeypatch: pytest.Mon
         answer(used)
         server.end()
         assert used.recv(1) == fresh.recv(1) == b""
+
+
+def test_a_head_that_has_come_in_part_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a connection that was used and on a fresh one, for longer than one that says nothing is kept."""
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", 0.05)
+    with running(Application()) as (server, port), connected(port) as used, connected(port) as fresh:
+        used.sendall(GET)
+        answer(used)
+        for connection in (used, fresh):
+            connection.sendall(GET[:10])
+        with connected(port) as silent:
+            silent.sendall(GET)
+            answer(silent)  # by now the others have been read
+            server.end()
+            assert silent.recv(1) == b""
+        for connection in (used, fresh):
+            connection.sendall(GET[10:])
+            assert b"connection: close" in answer(connection)
+
+
+_KEEPER_GONE = """
+import signal
+from types import SimpleNamespace
+from bitting.server import workers
+signal.signal(signal.SIGTERM, lambda *_: print("asked to end", flush=True))
+workers.DRAIN_SECONDS = workers._CLOSE_SECONDS = 0.05
+workers.multiprocessing.parent_process = lambda: SimpleNamespace(join=lambda: None)
+workers._end_with_keeper()
+"""
+
+
+def test_a_worker_that_is_stuck_ends_when_its_keeper_is_gone() -> None:
+    """Nobody else would end it, and it holds the address."""
+    command = [sys.executable, "-c", _KEEPER_GONE]
+    stuck = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (stuck.stdout, stuck.returncode) == ("asked to end\n", -signal.SIGKILL)
 
 
 @pytest.mark.parametrize(("path", "told"), [(b"/slow", True), (b"/stream", False)])

@@ -21,8 +21,9 @@ from bitting.store.addresses import AddressCount
 from bitting.store.engine import Store
 from bitting.store.migrate import migrate
 from bitting.store.tenancy import Tenant
+from bitting.store.usage import UsageQueries
 from bitting.verify.counting import VALID, Came, Door
-from bitting.verify.usage import Usage
+from bitting.verify.usage import Usage, keeping
 from bitting.verify.usage import addresses as module
 from bitting.verify.usage.addresses import Addresses
 from tests.support.identities import some_workspace
@@ -177,3 +178,15 @@ def test_the_end_writes_what_waits(site: Site) -> None:
         usage.count(site.came("192.0.2.1", f"key_{number}"))
     usage.close()
     assert site.totals() == {"192.0.2.1": AddressCount(1000, 0)}
+
+
+def test_a_clean_stop_writes_addresses_though_something_else_cannot_be(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last uses wait for another's transaction, say; nobody comes back for what is in memory."""
+    monkeypatch.setattr(keeping, "_BETWEEN_TRIES", 0)
+    monkeypatch.setattr(UsageQueries, "note_uses", lambda *_: False)
+    usage = Usage(site.store, lambda: site.now, address_days=30)
+    usage.count(site.came("192.0.2.1"))
+    usage.close()
+    assert site.totals() == {"192.0.2.1": AddressCount(1, 0)}

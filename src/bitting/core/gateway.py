@@ -5,7 +5,7 @@ drops `;…` or a closing slash, or doesn't care about letter case. Whoever find
 thing and the server behind it as another has found a way round the scopes. So nothing is normalised here:
 `canonical_path` takes only paths of which all readings have the same segments, and `RouteTable` compares *folded* ones
 (decoded, in one form, without letter case) to find the route of every reading; it then takes that route only if the
-path names it to the letter.
+path names it to the letter, and would have no other without a format at its end.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SEGMENT = re.compile(rf"[{_CHARACTERS}]+")
 _PLACE = re.compile(r"\{([A-Za-z][A-Za-z0-9_]{0,31})(\.\.\.)?\}")
 _METHOD = re.compile(r"[A-Z](?:[A-Z-]{0,30}[A-Z])?")
 
-_NO_DOTS = r"(?!\.\.?(?:/|\Z))"
+_NO_DOTS = r"(?!\.+(?:/|\Z))"
 _PLAIN_PATH = re.compile(rf"(?:/{_NO_DOTS}[{_CHARACTERS}]+)+/?|/")
 _ENCODED_PATH = re.compile(rf"(?:/{_NO_DOTS}(?:[{_CHARACTERS}]|%[0-9A-Fa-f]{{2}})+)+/?")
 _ENCODED_RUN = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
@@ -51,7 +51,11 @@ _ENCODED_RUN = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 # What must not come encoded: what stands for itself (RFC 3986 §2.3), and what changes the shape of a URL once decoded.
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _SHAPING = frozenset("/\\.;%?#")
-_NO_SEGMENT = frozenset({"", ".", ".."})
+# What is read as if it weren't there, beside the characters of category Cf: Unicode's Default_Ignorable_Code_Point
+# (DerivedCoreProperties.txt).
+_IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+_CLOSING = re.compile(r"[.\s]+\Z")  # what Windows leaves out at a name's end
+_SUFFIX = re.compile(r"[.:]")  # where what some servers leave out begins: a format (`.json`), a stream (`::$DATA`)
 
 _ONE, _REST = "{}", "{...}"
 
@@ -117,7 +121,7 @@ def _pattern_flaws(path: str) -> list[str]:
 def _segment_flaw(segment: str) -> str | None:
     if not segment:
         return said("an empty segment (//)")
-    if segment in _NO_SEGMENT:
+    if not segment.strip("."):
         return said("'%(segment)s' is no segment: what it means is for others to say", segment=segment)
     if _SEGMENT.fullmatch(segment) or _PLACE.fullmatch(segment):
         return None
@@ -147,7 +151,7 @@ def canonical_path(raw: str) -> CanonicalPath | None:
 
 def _one_reading(segment: str) -> bool:
     runs = _ENCODED_RUN.findall(segment)
-    return not any(map(_misleads, runs)) and _folded(segment) not in _NO_SEGMENT
+    return not any(map(_misleads, runs)) and _folded(segment) != ""
 
 
 def _misleads(run: str) -> bool:
@@ -162,11 +166,14 @@ def _misleads(run: str) -> bool:
 
 
 def _folded(segment: str) -> str:
-    """What a segment is to the most forgiving reader: decoded, in one form, without case, invisible marks or blanks."""
+    """What a segment is to the most forgiving reader: decoded, in one form, without letter case, invisible marks, and
+    blanks around it or dots after it.
+    """
     if "%" not in segment:
-        return segment.lower()
+        return segment.lower().rstrip(".")
     text = unicodedata.normalize("NFKC", unquote(segment)).upper().casefold()
-    return "".join(character for character in text if unicodedata.category(character) != "Cf").strip()
+    seen = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    return _CLOSING.sub("", _IGNORABLE.sub("", seen).lstrip())
 
 
 def _split(path: str) -> tuple[list[str], bool]:
@@ -183,7 +190,7 @@ def _key(segment: str) -> str:
     """Where a pattern's segment stands in the table."""
     found = _PLACE.fullmatch(segment)
     if found is None:
-        return segment.lower()
+        return _folded(segment)
     return _REST if found[2] else _ONE
 
 
@@ -194,6 +201,11 @@ class _Entry:
     route: Route
     literals: tuple[tuple[int, str], ...]
     slash: bool | None  # None: with or without
+
+    @property
+    def folded(self) -> Iterator[tuple[int, str]]:
+        """Its literals as a forgiving reader has them."""
+        return ((place, _folded(text)) for place, text in self.literals)
 
     def named_by(self, segments: Sequence[str], slash: bool) -> bool:
         if self.slash is not None and self.slash is not slash:
@@ -263,12 +275,26 @@ class RouteTable:
         if not _METHOD.fullmatch(method):
             return None
         segments, slash = _split(path)
-        folded = path.lower()[1:].split("/") if "%" not in path else [_folded(segment) for segment in segments]
+        folded, looks = list(map(_folded, segments)), iter(range(MAX_LOOKS))
         try:
-            entry = self._root.find(folded[: len(segments)], 0, method, iter(range(MAX_LOOKS)))
+            entry = self._root.find(folded, 0, method, looks)
+            if entry is None or not entry.named_by(segments, slash) or self._shortened(folded, method, entry, looks):
+                return None
         except StopIteration:
             return None
-        return entry.route if entry is not None and entry.named_by(segments, slash) else None
+        return entry.route
+
+    def _shortened(self, segments: list[str], method: str, entry: _Entry, looks: Iterator[int]) -> bool:
+        """Whether a path would have another route without what some servers leave out at its end.
+
+        To these `/links/admin.json` is `/links/admin`; a route that names the whole of it says that they aren't there.
+        """
+        if not segments or (len(segments) - 1, segments[-1]) in entry.folded:
+            return False
+        *before, last = segments
+        readings = (last[: found.start()] for found in _SUFFIX.finditer(last) if found.start())
+        others = (self._root.find([*before, reading], 0, method, looks) for reading in readings)
+        return any(other is not None and other is not entry for other in others)
 
     def _add(self, route: Route) -> None:
         segments, slash = _split(route.path)

@@ -150,7 +150,7 @@ class BoundedHttp(HttpToolsProtocol):
         return cycle is None or cycle.response_complete
 
     def _close_idle(self) -> None:
-        if self._idle:
+        if self._idle and self._counted == 0:  # a head that has come in part is waited for, see HEAD_ENDS
             self.transport.close()
 
     def _refuse(self) -> None:

@@ -94,17 +94,28 @@ def _end_with_keeper() -> None:
     if keeper is not None:
         keeper.join()
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(DRAIN_SECONDS + _CLOSE_SECONDS)  # nobody else ends one that is stuck
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Worker:
-    """One worker, started when it is made."""
+    """One worker, started when it is made.
+
+    Raises:
+        OSError: there is no process, file or memory to be had just now.
+    """
 
     def __init__(self, config: Config, listening: socket.socket) -> None:
         self.hearing, telling = _spawn.Pipe(duplex=False)
         os.set_blocking(self.hearing.fileno(), False)
         self._process = _spawn.Process(target=_work, args=(config, listening, telling))
-        self._process.start()
-        telling.close()
+        try:
+            self._process.start()
+        except OSError:
+            self.hearing.close()
+            raise
+        finally:
+            telling.close()
         self.ready = False
         self.silent = self.age = 0.0  # seconds since its last word; since it was made, or told to end
 
@@ -180,12 +191,15 @@ class Supervisor:
                 signal.signal(ends, self._on_end)
             signal.signal(signal.SIGHUP, self._on_renew)
             try:
-                self._serving = [self._new() for _ in range(self._count)]
+                for _ in range(self._count):
+                    self._serving.append(self._new())
                 while not self._ending:
                     self._wait(waking)
                     self._turn()
                 self._end(waking)
             finally:
+                for worker in self._all():  # none, unless something has failed: they would be waited for without end
+                    worker.kill()
                 signal.set_wakeup_fd(-1)
         return self._began
 
@@ -234,16 +248,27 @@ class Supervisor:
             return
         if dead.age < _RETRY_SECONDS:  # one that dies as soon as it begins is not replaced at once
             return
+        try:
+            successor = self._new()
+        except OSError as error:
+            _log.error("worker_not_replaced", pid=dead.pid, error=type(error).__name__)
+            dead.age = 0.0  # after a while it is tried again
+            return
         self._outdated = [worker for worker in self._outdated if worker is not dead]
-        pid, self._serving[place] = dead.pid, self._new()
-        _log.warning("worker_ended", pid=pid, code=dead.bury(), replaced_by=self._serving[place].pid)
+        self._serving[place] = successor
+        pid = dead.pid
+        _log.warning("worker_ended", pid=pid, code=dead.bury(), replaced_by=successor.pid)
 
     def _look_after_arriving(self) -> None:
         """One at a time: it has to serve before the other goes, and that one be gone before the next comes."""
         arriving = self._arriving
         if arriving is None:
             if self._outdated and not self._leaving:
-                self._arriving = self._new()
+                try:
+                    self._arriving = self._new()
+                except OSError as error:
+                    _log.error("restart_failed", error=type(error).__name__)
+                    self._outdated = []
             return
         if arriving.ready:
             self._arriving = None
@@ -280,7 +305,11 @@ class Supervisor:
         self._listening.close()  # who comes now is refused at once, and doesn't wait for nobody
         self._leaving, self._serving, self._arriving = self._all(), [], None
         for worker in self._leaving:
-            worker.retire()
+            worker.hear(0.0)
+            if worker.ready:
+                worker.retire()
+            else:  # it has taken nobody yet, but holds the socket: who comes now would wait for nobody
+                worker.kill()
         while self._leaving:
             self._look_after_leaving()
             if self._leaving:

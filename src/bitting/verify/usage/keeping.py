@@ -93,6 +93,7 @@ class Usage:
                     self._journal.leave()
                 return
             time.sleep(_BETWEEN_TRIES)
+        self.write_addresses(all_of_it=True)  # whatever else couldn't be written
         if lost := self._journal.unsafe:
             _log.error("usage_lost", decisions=lost)
 
