@@ -7,6 +7,7 @@ import math
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from itertools import cycle, islice
 from time import perf_counter
 from typing import Any
@@ -100,8 +101,7 @@ class Reading:
 
     def cold_tasks(self, tasks: int) -> Way:
         """The same of so many tasks of an event loop."""
-        verify = self.verifier.verify_async
-        return self._in_tasks(tasks, self._turn, lambda key: verify(OURS, key))
+        return self._in_tasks(tasks, self._turn, partial(self.verifier.verify_async, OURS))
 
     def cached(self) -> Way:
         """Verifications of keys that are kept, while the cache is full of others."""

@@ -56,11 +56,12 @@ class Limiter(ABC, Generic[AnyCell]):
             parts: the key itself, the keys it descends from, its owner; whoever is named twice counts once.
             now: microseconds.
         """
-        named: dict[str, Part] = {part[0]: part for part in parts}
-        if len(named) == 1:
-            ((subject, rules, quota),) = named.values()
+        parts = tuple(parts)
+        if len(parts) == 1:
+            subject, rules, quota = parts[0]
             if len(rules) == 1 and quota is None:
                 return self._prepare_one(workspace, subject, rules[0], now)
+        named: dict[str, Part] = {part[0]: part for part in parts}
         cells: list[AnyCell] = []
         rates: list[Rate] = []
         purses: list[Purse] = []

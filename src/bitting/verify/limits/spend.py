@@ -25,7 +25,7 @@ class Spend(Generic[AnyCell]):
     are shared: those of a parent by all of its children, those of a user by all of that user's keys.
     """
 
-    __slots__ = ("cells", "only", "parts", "purses", "quotas", "rate", "rates", "told", "workspace")
+    __slots__ = ("cells", "only", "purses", "quotas", "rate", "rates", "told", "workspace")
 
     def __init__(
         self,
@@ -38,8 +38,12 @@ class Spend(Generic[AnyCell]):
         self.workspace = workspace
         self.cells, self.rates = tuple(cells), tuple(rates)
         self.purses, self.quotas = tuple(purses), tuple(quotas)
-        self.parts = len(cells) + len(purses)
         # One window and nothing else is what most keys have, and takes a shorter way.
-        self.only = cells[0] if self.parts == 1 and cells else None
+        self.only = cells[0] if len(cells) == 1 and not purses else None
         self.rate = rates[0] if rates else None
         self.told: tuple[bytes, list[str]] | None = None  # see headers: the same for every call
+
+    @property
+    def parts(self) -> int:
+        """How many windows and quotas it has."""
+        return len(self.cells) + len(self.purses)
