@@ -70,7 +70,7 @@ class Lookup:
     """
 
     def __init__(self, source: Source, cache: KeyCache) -> None:
-        self._source, self.cache = source, cache
+        self._source, self.cache, self._entry_of = source, cache, cache.entries.get
         self.feed: Freshness = NeverFresh()
         self._lock = Lock()
         self._finding: dict[bytes, _Finding] = {}
@@ -89,10 +89,9 @@ class Lookup:
             digest = sha256(key.encode()).digest()
         except UnicodeEncodeError:
             return None
-        cache = self.cache
-        entry = cache.entries.get(digest)
-        if entry is None or entry.epoch != cache.epoch:
-            return cache.get(digest)
+        entry = self._entry_of(digest)
+        if entry is None or entry.epoch != self.cache.epoch:
+            return self.cache.get(digest)
         if not entry.hot:  # to set it is dearer than to look
             entry.hot = True
         return entry

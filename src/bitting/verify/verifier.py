@@ -75,9 +75,10 @@ class Verifier:
         call spends from the key's limits; door: as what it is counted.
         Raises Unavailable when the store has to be read and can't be.
         """
-        entry = self._kept(key) or self._at_hand(key)
-        if entry is Later.LATER:
-            entry = self.lookup.read(key)
+        entry = self._kept(key)
+        if entry is None:
+            found = self._at_hand(key)
+            entry = self.lookup.read(key) if found is Later.LATER else found
         now, asked = self._nanoseconds() // 1000, (scopes, environment, ip)
         verdict = self.decide(entry, workspace, asked, cost, now, door)
         return verdict or self.charged(key, entry, asked, cost, now, door)
@@ -92,9 +93,10 @@ class Verifier:
         cost: int = 1,
     ) -> Verdict:
         """The same, for asyncio: nothing waits but the caller."""
-        entry = self._kept(key) or self._at_hand(key)
-        if entry is Later.LATER:
-            entry = await self.lookup.read_async(key)
+        entry = self._kept(key)
+        if entry is None:
+            found = self._at_hand(key)
+            entry = await self.lookup.read_async(key) if found is Later.LATER else found
         now, asked = self._nanoseconds() // 1000, (scopes, environment, ip)
         verdict = self.decide(entry, workspace, asked, cost, now, Door.LIBRARY)
         return verdict or await self.charged_async(key, entry, asked, cost, now, Door.LIBRARY)
