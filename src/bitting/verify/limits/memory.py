@@ -58,9 +58,14 @@ class MemoryLimiter(Limiter[Window]):
             return self._charge_all(spend, cost, now)
         try:  # gcra.charged, written out: most calls go this way
             state, spent = cell.state, rate.step if cost == 1 else rate.step * cost
-            after = at + spent if state < at else state + spent
-            passes = after - at <= rate.span and cell.scale == limit
-            if passes:
+            if state < at:  # all of it is free; ticks are large numbers, and to reckon with them is dear
+                after, passes = at + spent, cost <= limit
+            else:
+                after = state + spent
+                passes = after - at <= rate.span
+            if cell.scale != limit:
+                passes = False
+            elif passes:
                 cell.state = after
         finally:
             turn.append(True)
