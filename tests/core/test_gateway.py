@@ -267,6 +267,8 @@ class TestMatch:
     @example([route("GET", "/links"), route("GET", "/{x}")], "GET", "/links%EF%B8%8F")
     @example([route("GET", "/links"), route("GET", "/{x}")], "GET", "/links%E3%85%A4")
     @example([route("GET", "/links"), route("GET", "/{x}")], "GET", "/links.")
+    @example([route("GET", "/links"), route("GET", "/{x}")], "GET", "/links%20.")
+    @example([route("GET", "/links/raw"), route("GET", "/{x}/raw")], "GET", "/links./raw")
     @example([route("GET", "/links"), route("GET", "/{x}")], "GET", "/links.tar.gz")
     @example([route("GET", "/links"), route("GET", "/{x...}")], "GET", "/links.json/")
     @example([route("GET", "/links"), route("GET", "/{x}")], "GET", "/links::$DATA")
@@ -412,6 +414,14 @@ class TestMatch:
         wins, loses = route(*winner), route(*other)
         for table in (RouteTable([wins, loses]), RouteTable([loses, wins])):
             assert find_route(table, "GET", path) is wins
+
+    def test_routes_that_differ_in_a_dot_or_a_format_stand_beside_each_other(self) -> None:
+        """Whoever names all of them says that their server tells them apart."""
+        routes = [route("GET", path) for path in ("/a", "/a.", "/a.json", "/a./b", "/a/b", "/{x}", "/{x}/b")]
+        table = RouteTable(routes)
+        for item in routes[:5]:
+            assert find_route(table, "GET", item.path) is item
+        assert isinstance(find_route(table, "GET", "/a.xml"), Denied)
 
     def test_head_takes_the_route_of_get(self) -> None:
         """Most servers answer it by what answers GET: it must not pass where GET may not."""

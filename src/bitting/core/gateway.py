@@ -151,7 +151,7 @@ def canonical_path(raw: str) -> CanonicalPath | None:
 
 def _one_reading(segment: str) -> bool:
     runs = _ENCODED_RUN.findall(segment)
-    return not any(map(_misleads, runs)) and _folded(segment) != ""
+    return not any(map(_misleads, runs)) and _CLOSING.sub("", _folded(segment)) != ""
 
 
 def _misleads(run: str) -> bool:
@@ -166,14 +166,12 @@ def _misleads(run: str) -> bool:
 
 
 def _folded(segment: str) -> str:
-    """What a segment is to the most forgiving reader: decoded, in one form, without letter case, invisible marks, and
-    blanks around it or dots after it.
-    """
+    """What a segment is to the most forgiving reader: decoded, in one form, without case, invisible marks or blanks."""
     if "%" not in segment:
-        return segment.lower().rstrip(".")
+        return segment.lower()
     text = unicodedata.normalize("NFKC", unquote(segment)).upper().casefold()
     seen = "".join(character for character in text if unicodedata.category(character) != "Cf")
-    return _CLOSING.sub("", _IGNORABLE.sub("", seen).lstrip())
+    return _IGNORABLE.sub("", seen).strip()
 
 
 def _split(path: str) -> tuple[list[str], bool]:
@@ -190,7 +188,7 @@ def _key(segment: str) -> str:
     """Where a pattern's segment stands in the table."""
     found = _PLACE.fullmatch(segment)
     if found is None:
-        return _folded(segment)
+        return segment.lower()
     return _REST if found[2] else _ONE
 
 
@@ -201,11 +199,6 @@ class _Entry:
     route: Route
     literals: tuple[tuple[int, str], ...]
     slash: bool | None  # None: with or without
-
-    @property
-    def folded(self) -> Iterator[tuple[int, str]]:
-        """Its literals as a forgiving reader has them."""
-        return ((place, _folded(text)) for place, text in self.literals)
 
     def named_by(self, segments: Sequence[str], slash: bool) -> bool:
         if self.slash is not None and self.slash is not slash:
@@ -285,16 +278,23 @@ class RouteTable:
         return entry.route
 
     def _shortened(self, segments: list[str], method: str, entry: _Entry, looks: Iterator[int]) -> bool:
-        """Whether a path would have another route without what some servers leave out at its end.
+        """Whether a path would have another route without what some servers leave out at the end of names.
 
-        To these `/links/admin.json` is `/links/admin`; a route that names the whole of it says that they aren't there.
+        To these `/links/admin.json` and `/links/admin.` are `/links/admin`. What the route itself names to the letter
+        is left as it is: it says that there are no such servers.
         """
-        if not segments or (len(segments) - 1, segments[-1]) in entry.folded:
+        named = {place for place, _ in entry.literals}
+        less = [text if place in named else _CLOSING.sub("", text) for place, text in enumerate(segments)]
+        if less != segments and self._root.find(less, 0, method, looks) not in (None, entry):
+            return True
+        if not less or len(less) - 1 in named:
             return False
-        *before, last = segments
-        readings = (last[: found.start()] for found in _SUFFIX.finditer(last) if found.start())
-        others = (self._root.find([*before, reading], 0, method, looks) for reading in readings)
-        return any(other is not None and other is not entry for other in others)
+        last = less[-1]
+        for found in _SUFFIX.finditer(last, 1):
+            less[-1] = last[: found.start()]
+            if self._root.find(less, 0, method, looks) not in (None, entry):
+                return True
+        return False
 
     def _add(self, route: Route) -> None:
         segments, slash = _split(route.path)

@@ -13,6 +13,7 @@ import re
 import secrets
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NoReturn, final
 
 from bitting.core.wording import said
@@ -40,9 +41,6 @@ _HEAD_ENDING = re.compile(r"[a-z0-9_]+\Z")
 _MAX_HEAD = _MAX_PREFIX + 1 + _MAX_ENVIRONMENT
 
 _DIGITS = bytes(max(0, BASE62.find(chr(byte))) for byte in range(256))  # what each stands for, of base62
-
-_heads: set[str] = set()  # that a key may begin with
-_MAX_HEADS = 256
 
 # A credential of a foreign format shows its first characters only if that leaves plenty to guess.
 _MIN_FOREIGN_LENGTH = 24
@@ -132,8 +130,7 @@ def well_formed(text: str) -> bool:
         return False
     if zlib.crc32(key[:-CHECKSUM_LENGTH]) != _value(key[-CHECKSUM_LENGTH:]):
         return False
-    head = text[: -_TAIL_LENGTH - 1]
-    return head in _heads or _is_head(head)
+    return _is_head(text[: -_TAIL_LENGTH - 1])
 
 
 def _value(digits: bytes) -> int:
@@ -142,14 +139,10 @@ def _value(digits: bytes) -> int:
     return ((((a * 62 + b) * 62 + c) * 62 + d) * 62 + e) * 62 + f
 
 
+@lru_cache(maxsize=256)
 def _is_head(text: str) -> bool:
-    """Whether a key may begin so; remembered, as most keys that are asked for have one of a few heads."""
-    if _HEAD_SHAPE.fullmatch(text) is None:
-        return False
-    if len(_heads) >= _MAX_HEADS:
-        _heads.clear()
-    _heads.add(text)
-    return True
+    """Whether a key may begin so. Most keys that are asked for have one of a few heads."""
+    return _HEAD_SHAPE.fullmatch(text) is not None
 
 
 def find_in(text: str) -> bool:
